@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libvhdx: read and write VHDX and VHD virtual disks on any system.
+ *
+ * Conventions of this header
+ *
+ * - A function that can fail returns 0 (VHDX_OK) or a negative VHDX_E_* status. Its last parameter is an optional
+ *   `struct vhdx_error` owned by the caller; it is filled on failure only, and NULL is always accepted.
+ * - An output is written on success only, and comes first.
+ * - All sizes, lengths and offsets are in bytes. `disk_offset` counts in the virtual disk, `file_offset` in a host file. Ranges are
+ *   half-open: offset + length.
+ * - Option structures start with `struct_size`; initialise them with their _INIT macro. A zero or NULL member is the default.
+ * - Strings are UTF-8, also on Windows. Strings handed in are copied; strings handed out live as long as said at each place.
+ * - The library prints nothing, keeps no global state, never exits, starts no threads, and opens no file that it was not told to open.
+ * - Unless said otherwise, a handle may be used from several threads at once.
+ *
+ * Rule numbers such as VHDX-029 or VHD-026 refer to specs/vhdx.md and specs/vhd.md.
+ */
+#ifndef VHDX_H
+#define VHDX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VHDX_VERSION_MAJOR 0
+#define VHDX_VERSION_MINOR 1
+#define VHDX_VERSION_PATCH 0
+#define VHDX_VERSION_STRING "0.1.0"
+
+#if defined(_WIN32) && defined(VHDX_DLL)
+#ifdef VHDX_BUILDING
+#define VHDX_API __declspec(dllexport)
+#else
+#define VHDX_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__) && defined(VHDX_BUILDING)
+#define VHDX_API __attribute__((visibility("default")))
+#else
+#define VHDX_API
+#endif
+
+/* The version of the library that runs, for example "0.1.0". */
+VHDX_API const char *vhdx_version(void);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Status and error
+ */
+
+enum vhdx_status {
+	VHDX_OK = 0,
+	VHDX_E_ARGUMENT = -1,        /* the caller's mistake: an option, a pointer, an impossible combination */
+	VHDX_E_RANGE = -2,           /* beyond the end of the disk, or a size outside what the format allows */
+	VHDX_E_ALIGNMENT = -3,       /* not a multiple of what is required */
+	VHDX_E_NOT_IMAGE = -4,       /* neither VHDX nor VHD, or not the format asked for */
+	VHDX_E_DAMAGED = -5,         /* an image that breaks a rule of its format */
+	VHDX_E_UNSUPPORTED = -6,     /* a legal image, or a request, that this version does not handle */
+	VHDX_E_NEEDS_REPLAY = -7,    /* a pending log, and replay was forbidden by VHDX_OPEN_NO_REPLAY */
+	VHDX_E_PARENT_MISSING = -8,  /* no candidate for the parent could be opened */
+	VHDX_E_PARENT_MISMATCH = -9, /* a candidate exists but is not the parent: wrong identity, format or sector size */
+	VHDX_E_PARENT_DENIED = -10,  /* the policy of the resolver forbids every place where the parent may be */
+	VHDX_E_CHAIN = -11,          /* a cycle, or more than VHDX_MAX_DEPTH levels */
+	VHDX_E_READ_ONLY = -12,      /* a change was asked of something opened for reading */
+	VHDX_E_NO_SPACE = -13,       /* the host file cannot grow; nothing was lost */
+	VHDX_E_LOCKED = -14,         /* another user of the file holds a conflicting lock */
+	VHDX_E_EXISTS = -15,         /* the file to create exists */
+	VHDX_E_NOT_FOUND = -16,      /* the file does not exist */
+	VHDX_E_DENIED = -17,         /* the operating system refuses access */
+	VHDX_E_IO = -18,             /* a read, write or flush failed */
+	VHDX_E_NO_MEMORY = -19,      /* the allocator returned NULL */
+	VHDX_E_CANCELLED = -20,      /* a callback asked to stop */
+	VHDX_E_DEAD = -21            /* an earlier failed write or flush left this handle unusable; reopen the file */
+};
+
+/* A short lower-case name such as "damaged"; "unknown" for a number that is no status. Static storage. */
+VHDX_API const char *vhdx_status_name(int status);
+
+#define VHDX_NO_OFFSET UINT64_MAX
+
+struct vhdx_error {
+	int status;           /* a VHDX_E_* value */
+	int os_error;         /* errno, or GetLastError() on Windows; 0 when no system call failed */
+	unsigned level;       /* which file of the chain: 0 is the one opened, 1 its parent, and so on */
+	char rule[12];        /* the broken rule such as "VHDX-029", or "" */
+	uint64_t file_offset; /* where in the file, or VHDX_NO_OFFSET */
+	char file[256];       /* name of the file, shortened in front when longer; "" when no file is meant */
+	char message[1000];   /* one line without file, place and rule: "header version is 2, not 1" */
+};
+
+/* Writes "disk.vhdx: at 0x10042: VHDX-029: header version is 2, not 1" into `text` and returns `text`. */
+VHDX_API char *vhdx_error_text(const struct vhdx_error *error, char *text, size_t text_size);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * GUIDs, formats, types
+ */
+
+/* Sixteen bytes in the order in which the text form shows them, whatever the byte order on disk. */
+struct vhdx_guid {
+	uint8_t bytes[16];
+};
+
+#define VHDX_GUID_TEXT_SIZE 37
+
+/* Writes the 36-character lower-case form and a NUL. */
+VHDX_API void vhdx_guid_format(const struct vhdx_guid *guid, char text[VHDX_GUID_TEXT_SIZE]);
+/* Accepts any case, with or without braces, and nothing around it. Returns VHDX_OK or VHDX_E_ARGUMENT. */
+VHDX_API int vhdx_guid_parse(struct vhdx_guid *out, const char *text);
+
+enum vhdx_format { VHDX_FORMAT_ANY = 0, VHDX_FORMAT_VHDX = 1, VHDX_FORMAT_VHD = 2, VHDX_FORMAT_RAW = 3 };
+enum vhdx_type { VHDX_TYPE_ANY = 0, VHDX_TYPE_FIXED = 2, VHDX_TYPE_DYNAMIC = 3, VHDX_TYPE_DIFFERENCING = 4 };
+
+VHDX_API const char *vhdx_format_name(enum vhdx_format format); /* "VHDX", "VHD", "raw" */
+VHDX_API const char *vhdx_type_name(enum vhdx_type type);       /* "fixed", "dynamic", "differencing" */
+
+#define VHDX_MAX_DEPTH 256
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * The caller's environment: memory, time, randomness. All optional.
+ */
+
+struct vhdx_env {
+	uint32_t struct_size;
+	void *context;
+	/* Like malloc and free. Both or neither. Called from any thread that uses a handle. */
+	void *(*allocate)(void *context, size_t size);
+	void (*release)(void *context, void *memory);
+	/* Fills `buffer` with unpredictable bytes (identifiers). Returns 0, or negative for failure. */
+	int (*random)(void *context, void *buffer, size_t length);
+	/* Seconds since 1970-01-01 UTC (VHD time stamps). */
+	uint64_t (*now)(void *context);
+};
+#define VHDX_ENV_INIT { sizeof(struct vhdx_env), NULL, NULL, NULL, NULL, NULL }
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Files: the I/O table. A ready-made one serves host files and block devices; a caller may bring its own.
+ */
+
+/* What the host file holds from an offset on: data, or a hole that reads as zeros. */
+struct vhdx_file_extent {
+	uint64_t length;
+	int is_hole;
+};
+
+/* Who a file is, whatever its name: to find cycles in chains. */
+struct vhdx_file_id {
+	uint64_t volume;
+	uint64_t file;
+};
+
+/*
+ * Functions get the `handle` of their struct vhdx_file. They return a negative VHDX_E_* status on failure and may then set
+ * `error->os_error`; `error` is never NULL. read and write return the number of bytes moved, which may be less than asked for
+ * (the library calls again); 0 from read is the end of the file. Positions are always explicit; there is no file pointer.
+ * read, extent and get_size may be called from several threads at once; so may write to disjoint ranges, zero, punch and flush.
+ * Members marked optional may be NULL.
+ */
+struct vhdx_io {
+	uint32_t struct_size;
+	int64_t (*read)(void *handle, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error);
+	int64_t (*write)(void *handle, const void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error);
+	/* Everything written, zeroed or resized so far is durable when this returns 0. */
+	int (*flush)(void *handle, struct vhdx_error *error);
+	int (*get_size)(void *handle, uint64_t *size, struct vhdx_error *error);
+	/* Grown parts read as zeros. */
+	int (*set_size)(void *handle, uint64_t size, struct vhdx_error *error);
+	/* Optional: make a range inside the file read as zeros and own its space. */
+	int (*zero)(void *handle, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
+	/* Optional: make a range read as zeros and give its space back. */
+	int (*punch)(void *handle, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
+	/* Optional: make sure that writes to a range cannot run out of space; the size does not change. */
+	int (*reserve)(void *handle, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
+	/* Optional: data or hole from `file_offset` on, for at most `length` bytes. Without it everything is data. */
+	int (*extent)(void *handle, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
+	/* Optional: copy between two files of this same table without passing the bytes through memory (reflink, copy_file_range).
+	 * Returns bytes copied, possibly fewer, or VHDX_E_UNSUPPORTED. */
+	int64_t (*copy_range)(void *source, uint64_t source_offset, void *target, uint64_t target_offset, uint64_t length,
+			      struct vhdx_error *error);
+	/* Optional: who the file is. Without it, cycles are found by identity alone. */
+	int (*identity)(void *handle, struct vhdx_file_id *id, struct vhdx_error *error);
+	/* Optional: releases the handle. */
+	void (*close)(void *handle);
+};
+
+struct vhdx_file {
+	const struct vhdx_io *io; /* must live as long as the file */
+	void *handle;
+	const char *name; /* for messages, and the place that relative parents are relative to; may be NULL */
+};
+
+enum vhdx_file_flags {
+	VHDX_FILE_WRITE = 1u << 0,     /* open for reading and writing, with an exclusive lock; without it reading and a shared lock */
+	VHDX_FILE_CREATE = 1u << 1,    /* create a new file; fails with VHDX_E_EXISTS when there is one */
+	VHDX_FILE_NO_LOCK = 1u << 2,   /* take and respect no lock */
+	VHDX_FILE_REGULAR = 1u << 3    /* refuse everything that is not a regular file */
+};
+
+/* Opens a host file or block device. FIFOs, sockets, terminals and directories are always refused. */
+VHDX_API int vhdx_file_open(struct vhdx_file *out, const char *path, unsigned flags, struct vhdx_error *error);
+/* Closes the handle and, for files from vhdx_file_open, frees the name. Safe on a zeroed struct. */
+VHDX_API void vhdx_file_close(struct vhdx_file *file);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Parents of differencing disks
+ *
+ * A parent path stored in an image is hostile input, so the library opens no parent by itself: it calls `open_parent` for every
+ * differencing file of the chain. vhdx_resolve_parent is a ready-made callback with a strict policy.
+ */
+
+enum vhdx_path_kind {
+	VHDX_PATH_RELATIVE = 1, /* relative_path, W2ru, Wi2r */
+	VHDX_PATH_VOLUME = 2,   /* volume_path: \\?\Volume{guid}\... */
+	VHDX_PATH_ABSOLUTE = 3, /* absolute_win32_path, W2ku, Wi2k */
+	VHDX_PATH_URL = 4,      /* MacX: file://localhost/... */
+	VHDX_PATH_NAME = 5      /* VHD parent name */
+};
+
+struct vhdx_parent_path {
+	enum vhdx_path_kind kind;
+	const char *text; /* as stored, converted to UTF-8 */
+};
+
+/* What one differencing file says about its parent. */
+struct vhdx_parent_request {
+	const char *child;                      /* name of the differencing file */
+	unsigned child_level;                   /* 0 for the file opened */
+	enum vhdx_format format;                /* the parent must have it: VHDX-174, VHD-089 */
+	const struct vhdx_guid *identities;     /* one or two acceptable ones: DataWriteGuid, or VHD unique id */
+	size_t identity_count;
+	const struct vhdx_parent_path *paths;   /* in the order in which they must be tried: VHDX-186, VHD-086 */
+	size_t path_count;
+	void *internal;
+};
+
+/* What became of one candidate. */
+struct vhdx_parent_attempt {
+	unsigned child_level;
+	const char *path;   /* the host path tried, or the stored path when it maps to none */
+	int status;         /* VHDX_OK when it was accepted */
+	const char *reason; /* one line; "" when accepted */
+};
+
+/*
+ * Offers candidates with vhdx_parent_offer, until one is accepted or none is left, and notes those it could not open with
+ * vhdx_parent_note. Returns VHDX_OK either way, or a failure (such as no memory) that ends the open.
+ */
+typedef int (*vhdx_open_parent_fn)(void *context, struct vhdx_parent_request *request, struct vhdx_error *error);
+
+/* Hands `file` over (its handle belongs to the library from here on). Returns 1 when it is the parent; 0 when it is not and
+ * another may be offered; negative on a failure that ends the open. */
+VHDX_API int vhdx_parent_offer(struct vhdx_parent_request *request, struct vhdx_file *file);
+/* Records that a candidate could not even be opened. */
+VHDX_API void vhdx_parent_note(struct vhdx_parent_request *request, const char *path, int status, const char *reason);
+
+struct vhdx_path_map {
+	const char *from; /* a drive or path prefix of Windows: "C:", "C:\\VMs", "\\\\?\\Volume{...}" ; compared without case */
+	const char *to;   /* a host directory */
+};
+
+/*
+ * Policy of the ready-made resolver. Only regular files are opened, never UNC or device paths. Relative paths are taken from the child's
+ * directory. Absolute paths count only when a map covers them (on Windows: also when they name a local drive). With `root`, nothing
+ * outside that directory is opened, symbolic links included. `search` directories (not their subdirectories) are tried last; there
+ * a parent is known by its identity, not by its name.
+ */
+struct vhdx_resolver {
+	uint32_t struct_size;
+	const char *root;
+	const struct vhdx_path_map *maps;
+	size_t map_count;
+	const char *const *search;
+	size_t search_count;
+	unsigned file_flags; /* VHDX_FILE_NO_LOCK or 0, for the parents */
+};
+#define VHDX_RESOLVER_INIT { sizeof(struct vhdx_resolver), NULL, NULL, 0, NULL, 0, 0 }
+
+/* An open_parent callback; its context is a const struct vhdx_resolver, or NULL for the defaults. */
+VHDX_API int vhdx_resolve_parent(void *resolver, struct vhdx_parent_request *request, struct vhdx_error *error);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Open, read, close
+ */
+
+typedef struct vhdx_disk vhdx_disk;
+
+enum vhdx_open_flags {
+	VHDX_OPEN_IGNORE_CHECKSUMS = 1u << 0,   /* read structures whose checksum is wrong, and other rules that real writers broke */
+	VHDX_OPEN_NO_REPLAY = 1u << 1,          /* fail with VHDX_E_NEEDS_REPLAY instead of replaying a log in memory */
+	VHDX_OPEN_NO_PARENTS = 1u << 2,         /* this file alone; what a parent would hold is reported as VHDX_EXTENT_PARENT, and cannot be read */
+	VHDX_OPEN_IGNORE_PARENT_IDENTITY = 1u << 3, /* accept a parent whose identity differs */
+	VHDX_OPEN_NO_LOCK = 1u << 4             /* vhdx_open only: open the file although somebody writes it */
+};
+
+struct vhdx_open_options {
+	uint32_t struct_size;
+	unsigned flags;
+	enum vhdx_format format; /* ANY finds VHDX and VHD by content; RAW is only taken when asked for */
+	const struct vhdx_env *env;
+	vhdx_open_parent_fn open_parent;
+	void *open_parent_context;
+	/* Explicit parents, nearest first: files that take the place of open_parent for as many levels as there are. On success the disk owns
+	 * their handles; on failure the caller still does. */
+	struct vhdx_file *parents;
+	size_t parent_count;
+	/* Called for every candidate of every level. */
+	void (*on_attempt)(void *context, const struct vhdx_parent_attempt *attempt);
+	void *on_attempt_context;
+};
+#define VHDX_OPEN_OPTIONS_INIT { sizeof(struct vhdx_open_options), 0, VHDX_FORMAT_ANY, NULL, NULL, NULL, NULL, 0, NULL, NULL }
+
+/* Opens a host file for reading. Without open_parent and parents a differencing image fails with VHDX_E_PARENT_MISSING. The file is
+ * never modified. Cost is O(1) in the size of the disk. */
+VHDX_API int vhdx_open(vhdx_disk **out, const char *path, const struct vhdx_open_options *options, struct vhdx_error *error);
+/* The same over the caller's file. On success the disk owns `file->handle`; on failure the caller still does. */
+VHDX_API int vhdx_open_file(vhdx_disk **out, const struct vhdx_file *file, const struct vhdx_open_options *options,
+			    struct vhdx_error *error);
+/* Closes the chain and frees everything. NULL is accepted. No other thread may use the disk. */
+VHDX_API void vhdx_close(vhdx_disk *disk);
+
+/* Reads exactly `length` bytes of any alignment. VHDX_E_RANGE, and nothing read, when the range ends beyond the disk. */
+VHDX_API int vhdx_read(vhdx_disk *disk, void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+
+/* Size of the virtual disk in bytes; what vhdx_get_info says of level 0. */
+VHDX_API uint64_t vhdx_disk_size(const vhdx_disk *disk);
+/* Number of files in the chain, 1 for a disk without parent. */
+VHDX_API unsigned vhdx_depth(const vhdx_disk *disk);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Where the bytes are
+ */
+
+enum vhdx_extent_kind {
+	VHDX_EXTENT_DATA = 1,   /* held by `level` at `file_offset` */
+	VHDX_EXTENT_ZERO = 2,   /* `level` says that it reads as zeros */
+	VHDX_EXTENT_HOLE = 3,   /* no level holds it; reads as zeros */
+	VHDX_EXTENT_PARENT = 4  /* held by a parent that VHDX_OPEN_NO_PARENTS left out */
+};
+
+struct vhdx_extent {
+	uint64_t disk_offset;
+	uint64_t length; /* at least 1 */
+	enum vhdx_extent_kind kind;
+	unsigned level;       /* DATA and ZERO: the level that decides; HOLE: the lowest level */
+	uint64_t file_offset; /* DATA only */
+	int in_memory;        /* DATA that a replayed log overlays: the file's own bytes are stale, use vhdx_read */
+};
+
+/*
+ * Describes the run that starts at `disk_offset`, at most `length` long. Neighbouring runs may have the same kind; a run of DATA is one
+ * contiguous piece of one file. VHDX_E_RANGE when the range is empty or ends beyond the disk. A DATA extent may be read straight from the file
+ * while the disk is open.
+ */
+VHDX_API int vhdx_get_extent(vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
+
+/* The file of a level, for reading DATA extents; NULL when there is no such level. Owned by the disk. */
+VHDX_API const struct vhdx_file *vhdx_level_file(const vhdx_disk *disk, unsigned level);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * What a file of the chain is
+ */
+
+enum vhdx_log_state { VHDX_LOG_NONE = 0, VHDX_LOG_CLEAN = 1, VHDX_LOG_REPLAYED_IN_MEMORY = 2 };
+
+struct vhdx_info {
+	uint32_t struct_size;
+	enum vhdx_format format;
+	enum vhdx_type type;
+	const char *file_name;      /* lives as long as the disk; may be NULL */
+	uint64_t virtual_size;
+	uint64_t file_size;         /* as it would be after replay */
+	uint32_t block_size;        /* 0 for VHD fixed and raw */
+	uint32_t logical_sector_size;
+	uint32_t physical_sector_size;
+	struct vhdx_guid disk_id;         /* VHDX: Virtual Disk ID; VHD: unique id; raw: zero */
+	struct vhdx_guid data_identity;   /* what a child's linkage must equal: DataWriteGuid or VHD unique id */
+	struct vhdx_guid file_write_guid; /* VHDX */
+	struct vhdx_guid parent_identity; /* differencing: what the child says */
+	char creator[256 * 3 + 1];  /* VHDX: creator text; VHD: creator application and version; "" for raw */
+	enum vhdx_log_state log_state;
+	uint64_t log_offset;
+	uint32_t log_length;
+	unsigned log_entries;        /* entries replayed */
+	uint64_t sequence_number;    /* VHDX: of the current header */
+	uint64_t original_size;      /* VHD */
+	uint64_t created;            /* VHD: seconds since 1970-01-01 UTC */
+	unsigned cylinders, heads, sectors_per_track; /* VHD */
+	int saved_state;             /* VHD */
+	int footer_copy_used;        /* VHD: the footer at the end was unusable, the copy in front was taken */
+	int parent_time_stamp_differs; /* VHD: VHD-081, known for levels with an open parent in a host file; else 0 */
+	uint64_t block_count;        /* payload blocks of the disk; 0 for VHD fixed and raw */
+	uint64_t bat_offset;         /* file offset of the BAT; 0 when none */
+};
+#define VHDX_INFO_INIT { .struct_size = sizeof(struct vhdx_info) }
+
+/* VHDX_E_RANGE when there is no such level. Set `info->struct_size` first (VHDX_INFO_INIT). */
+VHDX_API int vhdx_get_info(const vhdx_disk *disk, unsigned level, struct vhdx_info *info, struct vhdx_error *error);
+
+/* The paths to its parent that a level stores; NULL and 0 when it stores none. They live as long as the disk. */
+VHDX_API const struct vhdx_parent_path *vhdx_parent_paths(const vhdx_disk *disk, unsigned level, size_t *count);
+
+/* What one file holds. Costs one pass over its BAT; partially present blocks count as whole blocks. */
+struct vhdx_usage {
+	uint32_t struct_size;
+	uint64_t blocks_total;
+	uint64_t blocks_present;       /* FULLY_PRESENT; VHD: allocated */
+	uint64_t blocks_partial;       /* PARTIALLY_PRESENT; VHD differencing: allocated */
+	uint64_t blocks_zero;          /* ZERO */
+	uint64_t blocks_unmapped;      /* UNMAPPED and UNDEFINED */
+	uint64_t blocks_absent;        /* NOT_PRESENT */
+	uint64_t blocks_damaged;       /* entries that break a rule */
+	uint64_t bitmap_blocks;        /* sector bitmap blocks present */
+	uint64_t payload_bytes;        /* bytes of the virtual disk in blocks that are present, partially or fully */
+	uint64_t runs;                 /* maximal sequences of present blocks that are neighbours on the disk and, in the same order, in the file */
+	uint64_t breaks;               /* pairs of present blocks, neighbours on the disk, that are not neighbours in the file */
+	uint64_t pairs;                /* pairs of present blocks that are neighbours on the disk */
+	uint64_t file_end;             /* end of the last structure in the file */
+};
+#define VHDX_USAGE_INIT { .struct_size = sizeof(struct vhdx_usage) }
+
+/* Fragmentation in percent is 100 * breaks / pairs. For VHD fixed and raw the disk counts as one present block. */
+VHDX_API int vhdx_get_usage(vhdx_disk *disk, unsigned level, struct vhdx_usage *usage, struct vhdx_error *error);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Create
+ */
+
+enum vhdx_preallocation {
+	VHDX_PREALLOCATE_NONE = 0,    /* a sparse file where the host has them */
+	VHDX_PREALLOCATE_RESERVE = 1, /* the host reserves the space */
+	VHDX_PREALLOCATE_FULL = 2     /* zeros are written */
+};
+
+/* Where the content of a new disk comes from. */
+struct vhdx_source {
+	void *context;
+	uint64_t size;
+	/* Reads exactly `length` bytes. Calls come in ascending order; without `extent` also without gaps. */
+	int (*read)(void *context, void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+	/* Optional: the run at `disk_offset`; only disk_offset, length and kind (DATA, or else zeros) need to be set. */
+	int (*extent)(void *context, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
+};
+
+/* A source that reads an open disk, which must stay open. */
+VHDX_API void vhdx_disk_source(struct vhdx_source *out, vhdx_disk *disk);
+
+struct vhdx_create_options {
+	uint32_t struct_size;
+	enum vhdx_format format;         /* ANY: VHDX */
+	enum vhdx_type type;             /* ANY: differencing when there is a parent, else dynamic */
+	uint64_t size;                   /* 0: of the source, or of the parent. A multiple of the logical sector size. */
+	uint32_t block_size;             /* 0: 32 MiB; 2 MiB for differencing and for VHD */
+	uint32_t logical_sector_size;    /* 512 or 4096; 0: of the parent, or 512. VHD: 512 */
+	uint32_t physical_sector_size;   /* 512 or 4096; 0: of the parent, or 4096. VHD: 512 */
+	uint32_t log_length;             /* VHDX: a multiple of 1 MiB; 0: 1 MiB */
+	enum vhdx_preallocation preallocation; /* fixed only */
+	struct vhdx_guid disk_id;        /* zero: random, or of a VHDX parent (VHDX-154). VHD: unique id */
+	const char *creator;             /* VHDX: text, at most 255 characters; NULL: "libvhdx 0.1.0". VHD always writes "win ": decision D-34 */
+	vhdx_disk *parent;               /* differencing: opened; its level 0 becomes the parent */
+	const char *parent_relative;     /* locator texts as they shall be stored, with backslashes; NULL: left out */
+	const char *parent_absolute;
+	const char *parent_volume;
+	const struct vhdx_source *source; /* content; NULL: all zeros. Not with a parent. May be smaller than `size`. */
+	const struct vhdx_env *env;
+	/* Progress in bytes of the virtual disk; a non-zero return stops the work with VHDX_E_CANCELLED. */
+	int (*on_progress)(void *context, uint64_t done, uint64_t total);
+	void *on_progress_context;
+};
+#define VHDX_CREATE_OPTIONS_INIT { .struct_size = sizeof(struct vhdx_create_options) }
+
+/*
+ * Creates a disk as a new file of the host; VHDX_E_EXISTS when there is one. On failure the file is removed again. For a
+ * differencing disk without any parent_* text, the locator is made from the two file names: the relative path always when they have
+ * one, the absolute one on Windows. When it returns 0 the disk is durable (its directory entry is the caller's to sync).
+ */
+VHDX_API int vhdx_create(const char *path, const struct vhdx_create_options *options, struct vhdx_error *error);
+/* The same into the caller's empty file, which stays the caller's. On failure the file holds no image (W10: its identifier comes last). */
+VHDX_API int vhdx_create_file(const struct vhdx_file *file, const struct vhdx_create_options *options, struct vhdx_error *error);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Inspect: every structure of a file, however damaged
+ */
+
+enum vhdx_part {
+	VHDX_PART_HEADERS = 1u << 0,  /* VHDX: identifier and headers; VHD: footers and dynamic header */
+	VHDX_PART_REGIONS = 1u << 1,  /* VHDX region tables */
+	VHDX_PART_METADATA = 1u << 2, /* VHDX metadata table, items, parent locator; VHD parent locators */
+	VHDX_PART_BAT = 1u << 3,      /* entries that are not in their default state; all that break a rule */
+	VHDX_PART_LOG = 1u << 4,      /* VHDX log entries and descriptors */
+	VHDX_PART_ALL = 31
+};
+
+/* One field as it stands on disk. Pointers live during the callback. */
+struct vhdx_field {
+	enum vhdx_part part;
+	const char *structure;   /* id from the field table: "vhdx_header" */
+	const char *title;       /* "Header" */
+	uint64_t index;          /* which one of several: 0 and 1 for the two headers, BAT index, ... */
+	uint64_t structure_offset; /* file offset of the structure */
+	const char *name;        /* "sequence_number" */
+	uint64_t file_offset;
+	uint32_t length;         /* bytes on disk */
+	const uint8_t *bytes;    /* those bytes */
+	const char *value;       /* readable: "7", "0x1000", a GUID, text */
+	const char *meaning;     /* from the field table */
+	const char *rule;        /* the rule it breaks: "VHDX-016"; "" when none */
+	const char *problem;     /* expected and found, one line; "" when none */
+};
+
+enum vhdx_severity { VHDX_SEVERITY_NOTE = 0, VHDX_SEVERITY_WARNING = 1, VHDX_SEVERITY_ERROR = 2 };
+
+struct vhdx_finding {
+	enum vhdx_severity severity;
+	const char *rule;      /* "" when it is no rule's */
+	uint64_t file_offset;  /* or VHDX_NO_OFFSET */
+	const char *message;   /* one line */
+};
+
+struct vhdx_inspect_options {
+	uint32_t struct_size;
+	unsigned parts; /* vhdx_part bits; 0: all */
+	const struct vhdx_env *env;
+	void *context;
+	/* Both optional; a non-zero return stops the walk with VHDX_E_CANCELLED. */
+	int (*on_field)(void *context, const struct vhdx_field *field);
+	int (*on_finding)(void *context, const struct vhdx_finding *finding);
+};
+#define VHDX_INSPECT_OPTIONS_INIT { .struct_size = sizeof(struct vhdx_inspect_options) }
+
+/*
+ * Walks the structures in file order as far as they can be found. Returns VHDX_OK when the walk came to its end, whatever it found; damage
+ * is told through on_finding. Opens no other file and replays nothing, but looks through the pending log when there is one.
+ */
+VHDX_API int vhdx_inspect(const struct vhdx_file *file, const struct vhdx_inspect_options *options, struct vhdx_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A bounded cache of metadata pages (BAT, sector bitmaps) shared by all files of a chain. Layer: engine.
+ *
+ * Readers take no lock. Pages are 4 KiB of 64-bit words; a slot has a tag that names its page, and the words are atomics. A reader loads the tag, the
+ * word, and the tag again: when both tags are the page it wants, the word is that page's (a seqlock without a counter, because a slot that is
+ * refilled shows the empty tag in between and a page never changes under its tag but word by word). A miss takes the mutex, reads the page and fills
+ * a slot of its set.
+ */
+#ifndef ENGINE_CACHE_H
+#define ENGINE_CACHE_H
+
+#include "base/thread.h"
+#include "engine/view.h"
+
+enum { CACHE_PAGE = 4096, CACHE_WORDS = CACHE_PAGE / 8, CACHE_WAYS = 4, CACHE_SETS = 128 };
+
+struct cache_slot {
+	_Atomic uint64_t words[CACHE_WORDS];
+};
+
+struct cache {
+	struct vhdx_env env;
+	mutex fill;
+	_Atomic uint64_t tags[CACHE_SETS][CACHE_WAYS]; /* 0: empty */
+	unsigned next_victim[CACHE_SETS];
+	struct cache_slot *slots;
+	uint8_t *page; /* for filling, under the mutex */
+};
+
+int cache_start(struct cache **out, const struct vhdx_env *env, struct vhdx_error *error);
+void cache_end(struct cache *cache);
+
+/* The 64-bit word at `file_offset` (a multiple of 8) of a level's file, its bytes in file order in memory: convert with get_le64 and the like. */
+int cache_word(struct cache *cache, unsigned level, const struct view *view, uint64_t file_offset, uint8_t bytes[8], struct vhdx_error *error);
+/* Whether the page that holds `file_offset` is in the cache. */
+bool cache_has(struct cache *cache, unsigned level, uint64_t file_offset);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The virtual disk: a chain of images, nearest first. Layer: engine. Opened by chain.c, read by disk.c. */
+#ifndef ENGINE_DISK_H
+#define ENGINE_DISK_H
+
+#include "engine/image.h"
+
+struct level {
+	struct image *image;
+	char *name;     /* copy of the file's name, or NULL */
+	bool owns_file; /* the handle is closed with the disk */
+};
+
+enum { HINT_COUNT = 1 << 15 };
+
+struct vhdx_disk {
+	struct vhdx_env env;
+	struct cache *cache;
+	struct level *levels;
+	unsigned depth;
+	unsigned flags;
+	bool parent_left_out;      /* VHDX_OPEN_NO_PARENTS, and the last level has a parent */
+	_Atomic uint64_t *hints;   /* see disk.c; only for three levels and more */
+};
+
+int disk_open(struct vhdx_disk **out, const struct vhdx_file *file, const struct vhdx_open_options *options, struct vhdx_error *error);
+void disk_close(struct vhdx_disk *disk);
+
+/* The run at `disk_offset`; the range lies inside the disk and is not empty. */
+int disk_extent(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
+int disk_read(struct vhdx_disk *disk, void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+int disk_info(const struct vhdx_disk *disk, unsigned level, struct vhdx_info *info, struct vhdx_error *error);
+
+#endif

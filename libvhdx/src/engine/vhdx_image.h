@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* One VHDX file, open for reading. Layer: engine. Opened by vhdx_open.c and vhdx_metadata_load.c, mapped by vhdx_map.c. */
+#ifndef ENGINE_VHDX_IMAGE_H
+#define ENGINE_VHDX_IMAGE_H
+
+#include "base/ranges.h"
+#include "engine/image.h"
+#include "engine/log_scan.h"
+#include "format/vhdx_bat.h"
+#include "format/vhdx_metadata.h"
+#include "format/vhdx_region.h"
+
+struct vhdx_image {
+	struct image base;
+	struct vhdx_header header;
+	unsigned header_slot;
+	unsigned log_entries;           /* replayed in memory */
+	struct vhdx_region bat;
+	struct vhdx_region metadata;
+	struct range *reserved;         /* log and regions: sorted, disjoint; no block may overlap them */
+	size_t reserved_count;
+	uint64_t reserved_end;          /* blocks from here on need no search */
+	struct vhdx_parameters parameters;
+	struct vhdx_geometry geometry;
+	bool lenient;                   /* VHDX_OPEN_IGNORE_CHECKSUMS */
+	char creator[256 * 3 + 1];
+};
+
+/* Reads the metadata region into `parameters` and, for differencing disks, the locator. */
+int vhdx_load_metadata(struct vhdx_image *image, struct vhdx_error *error);
+
+/* Calls `visit` with every item that is IsVirtualDisk and none of the six known ones: VHDX-154. */
+int vhdx_visit_virtual_disk_items(struct vhdx_image *image,
+				  int (*visit)(void *context, const struct vhdx_metadata_entry *entry, const uint8_t *value, struct vhdx_error *error),
+				  void *context, struct vhdx_error *error);
+
+extern const struct image_ops vhdx_image_ops;
+/* Judges a payload entry: VHDX-121 to VHDX-124, VHDX-141. `bat_index` is for the message. */
+int vhdx_check_payload_entry(const struct vhdx_image *image, uint64_t block, uint64_t entry, struct vhdx_error *error);
+/* Judges the sector bitmap entry of a chunk that has partially present blocks: VHDX-136. */
+int vhdx_check_bitmap_entry(const struct vhdx_image *image, uint64_t bat_index, uint64_t entry, struct vhdx_error *error);
+int vhdx_usage(struct image *base, struct vhdx_usage *usage, struct vhdx_error *error);
+
+#endif

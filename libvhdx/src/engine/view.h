@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file as it would be after its log were replayed: the host file, overlaid by pieces that the log holds, with the size that replay would give it.
+ * Layer: engine. The file itself is never changed. A piece keeps no data, only the place of its data sector inside the log, which nobody overwrites while
+ * the file is open for reading; so memory is some 40 bytes for each logged page.
+ */
+#ifndef ENGINE_VIEW_H
+#define ENGINE_VIEW_H
+
+#include <stdbool.h>
+
+#include "base/memory.h"
+#include "io/file.h"
+
+/* A range of the file that the log gives new content. Multiples of 4 KiB. */
+struct overlay_piece {
+	uint64_t file_offset;
+	uint64_t length;
+	uint64_t data_offset;      /* file offset of the data sector in the log; 0: the range becomes zeros */
+	uint8_t leading_bytes[8];
+	uint8_t trailing_bytes[4];
+};
+
+struct view {
+	struct vhdx_file file;
+	uint64_t size;
+	struct overlay_piece *pieces; /* sorted, disjoint */
+	size_t piece_count;
+};
+
+/* Reads the file as replayed; what lies beyond its end is zeros. */
+int view_read(const struct view *view, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error);
+/* Bytes from `file_offset` on, at most `length`, that are known to be zeros without reading them. */
+uint64_t view_hole(const struct view *view, uint64_t file_offset, uint64_t length);
+/* Bytes from `file_offset` on, at most `length`, that are all overlaid or all not; tells which. */
+uint64_t view_overlay_run(const struct view *view, uint64_t file_offset, uint64_t length, bool *overlaid);
+/* Reads a data piece as it shall be: 4,096 bytes. */
+int view_read_piece(const struct view *view, const struct overlay_piece *piece, uint8_t *page, struct vhdx_error *error);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "io/file.h"
+
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/error.h"
+
+static int named(const struct vhdx_file *file, int status, struct vhdx_error *error)
+{
+	if (error->status != status) /* a table that left the error alone */
+		fail(error, status, "input or output failed");
+	return error_in_file(error, file->name, 0);
+}
+
+int file_read(const struct vhdx_file *file, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
+{
+	uint8_t *p = buffer;
+
+	while (length != 0) {
+		int64_t done = file->io->read(file->handle, p, length, file_offset, error);
+
+		if (done < 0)
+			return named(file, (int)done, error);
+		if (done == 0) {
+			memset(p, 0, length);
+			break;
+		}
+		if ((uint64_t)done > length)
+			return fail(error, VHDX_E_ARGUMENT, "the I/O table read more than it was asked for");
+		p += done;
+		length -= (size_t)done;
+		file_offset += (uint64_t)done;
+	}
+	return VHDX_OK;
+}
+
+int file_write(const struct vhdx_file *file, const void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
+{
+	const uint8_t *p = buffer;
+
+	while (length != 0) {
+		int64_t done = file->io->write(file->handle, p, length, file_offset, error);
+
+		if (done < 0)
+			return named(file, (int)done, error);
+		if (done == 0 || (uint64_t)done > length) {
+			fail_at(error, VHDX_E_IO, "", file_offset, "a write moved nothing");
+			return error_in_file(error, file->name, 0);
+		}
+		p += done;
+		length -= (size_t)done;
+		file_offset += (uint64_t)done;
+	}
+	return VHDX_OK;
+}
+
+int file_flush(const struct vhdx_file *file, struct vhdx_error *error)
+{
+	int status = file->io->flush(file->handle, error);
+
+	return status < 0 ? named(file, status, error) : VHDX_OK;
+}
+
+int file_get_size(const struct vhdx_file *file, uint64_t *size, struct vhdx_error *error)
+{
+	int status = file->io->get_size(file->handle, size, error);
+
+	return status < 0 ? named(file, status, error) : VHDX_OK;
+}
+
+int file_set_size(const struct vhdx_file *file, uint64_t size, struct vhdx_error *error)
+{
+	int status = file->io->set_size(file->handle, size, error);
+
+	return status < 0 ? named(file, status, error) : VHDX_OK;
+}
+
+int file_zero(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+{
+	static const uint8_t zeros[65536];
+
+	if (file->io->zero != NULL) {
+		int status = file->io->zero(file->handle, file_offset, length, error);
+
+		if (status != VHDX_E_UNSUPPORTED)
+			return status < 0 ? named(file, status, error) : VHDX_OK;
+	}
+	while (length != 0) {
+		size_t part = (size_t)min_u64(length, sizeof(zeros));
+		int status = file_write(file, zeros, part, file_offset, error);
+
+		if (status < 0)
+			return status;
+		file_offset += part;
+		length -= part;
+	}
+	return VHDX_OK;
+}
+
+int file_reserve(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+{
+	int status = file->io->reserve == NULL ? VHDX_OK : file->io->reserve(file->handle, file_offset, length, error);
+
+	return status < 0 ? named(file, status, error) : VHDX_OK;
+}
+
+int file_extent(const struct vhdx_file *file, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+{
+	int status;
+
+	*extent = (struct vhdx_file_extent){ .length = length, .is_hole = 0 };
+	if (file->io->extent == NULL)
+		return VHDX_OK;
+	status = file->io->extent(file->handle, extent, file_offset, length, error);
+	if (status < 0)
+		return named(file, status, error);
+	if (extent->length == 0 || extent->length > length)
+		*extent = (struct vhdx_file_extent){ .length = length, .is_hole = 0 };
+	return VHDX_OK;
+}
+
+uint64_t file_hole(const struct vhdx_file *file, uint64_t file_offset, uint64_t length)
+{
+	struct vhdx_file_extent extent;
+	struct vhdx_error ignored;
+
+	if (file_extent(file, &extent, file_offset, length, &ignored) < 0)
+		return 0;
+	return extent.is_hole ? extent.length : 0;
+}
+
+bool file_is_same(const struct vhdx_file *a, const struct vhdx_file *b)
+{
+	struct vhdx_file_id x, y;
+	struct vhdx_error ignored;
+
+	if (a->io != b->io || a->io->identity == NULL)
+		return false;
+	if (a->io->identity(a->handle, &x, &ignored) < 0 || b->io->identity(b->handle, &y, &ignored) < 0)
+		return false;
+	return x.volume == y.volume && x.file == y.file;
+}
