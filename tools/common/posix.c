@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys.h on POSIX systems; win32.c is its twin.
+ *
+ * An interrupt is only noted. Reads of standard input may wait for ever, so they wait in steps and look at the note in between: a
+ * signal that comes between the look and the wait is not lost.
+ */
+#include "sys.h"
+
+#ifndef _WIN32
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { WAIT_STEP_MS = 250 };
+
+const char SYS_SEPARATORS[] = "/";
+
+static volatile sig_atomic_t caught;
+static int problem;
+
+void sys_begin(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+}
+
+static void note_signal(int number)
+{
+	caught = number;
+}
+
+void sys_catch_interrupts(void)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = note_signal };
+	struct sigaction before;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (sigaction(numbers[i], &action, &before) == 0 && before.sa_handler == SIG_IGN)
+			sigaction(numbers[i], &before, NULL);
+	}
+}
+
+bool sys_interrupted(void)
+{
+	return caught != 0;
+}
+
+void sys_finish_interrupt(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+
+	if (caught == 0)
+		return;
+	sigaction(caught, &action, NULL);
+	raise(caught);
+}
+
+static enum sys_kind kind_of(mode_t mode)
+{
+	if (S_ISREG(mode))
+		return SYS_REGULAR;
+	if (S_ISBLK(mode))
+		return SYS_BLOCK;
+	if (S_ISLNK(mode))
+		return SYS_LINK;
+	return S_ISFIFO(mode) || S_ISCHR(mode) || S_ISSOCK(mode) ? SYS_STREAM : SYS_OTHER;
+}
+
+void sys_identify(struct sys_identity *out, const char *path, bool follow_links)
+{
+	struct stat status;
+
+	memset(out, 0, sizeof(*out));
+	if ((follow_links ? stat(path, &status) : lstat(path, &status)) != 0) {
+		problem = errno;
+		return;
+	}
+	out->kind = kind_of(status.st_mode);
+	out->volume = (uint64_t)status.st_dev;
+	out->file = (uint64_t)status.st_ino;
+	out->mode = (unsigned)(status.st_mode & 0777);
+}
+
+bool sys_same(const struct sys_identity *a, const struct sys_identity *b)
+{
+	return a->kind != SYS_MISSING && b->kind != SYS_MISSING && a->volume == b->volume && a->file == b->file;
+}
+
+static bool succeeded(int result)
+{
+	if (result != 0)
+		problem = errno;
+	return result == 0;
+}
+
+bool sys_remove(const char *path)
+{
+	return succeeded(unlink(path));
+}
+
+bool sys_replace(const char *from, const char *to)
+{
+	return succeeded(rename(from, to));
+}
+
+void sys_limit_mode(unsigned mode)
+{
+	static bool known;
+	static mode_t original;
+
+	if (!known)
+		original = umask(0077);
+	known = true;
+	umask(original | (mode_t)(~mode & 0777));
+}
+
+void sys_set_mode(const char *path, unsigned mode)
+{
+	succeeded(chmod(path, (mode_t)mode));
+}
+
+const char *sys_problem(void)
+{
+	return strerror(problem);
+}
+
+unsigned long sys_process_id(void)
+{
+	return (unsigned long)getpid();
+}
+
+bool sys_is_terminal(int descriptor)
+{
+	return isatty(descriptor) == 1;
+}
+
+int sys_open_stream(const char *path)
+{
+	int descriptor = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+
+	problem = errno;
+	return descriptor;
+}
+
+int64_t sys_read_stream(int descriptor, void *buffer, size_t length)
+{
+	struct pollfd wait = { .fd = descriptor, .events = POLLIN };
+
+	for (;;) {
+		ssize_t got;
+
+		if (caught != 0)
+			return SYS_READ_INTERRUPTED;
+		if (poll(&wait, 1, WAIT_STEP_MS) == 0)
+			continue;
+		got = caught != 0 ? -1 : read(descriptor, buffer, length);
+		if (got >= 0)
+			return got;
+		if (errno != EINTR && caught == 0) {
+			problem = errno;
+			return -1;
+		}
+	}
+}
+
+void sys_close_stream(int descriptor)
+{
+	if (descriptor > STDIN_FILENO)
+		close(descriptor);
+}
+#endif
