@@ -46,6 +46,11 @@ static void format_digest(char text[HASH_TEXT_SIZE], XXH128_hash_t hash)
 
 int hash_disk(char text[HASH_TEXT_SIZE], vhdx_disk *disk, struct vhdx_error *error)
 {
+	static const struct vhdx_error no_memory = {
+		.status = VHDX_E_NO_MEMORY,
+		.file_offset = VHDX_NO_OFFSET,
+		.message = "no memory for hashing",
+	};
 	uint64_t size = vhdx_disk_size(disk);
 	uint8_t *buffer = malloc(PIECE);
 	XXH3_state_t *state = XXH3_createState();
@@ -53,9 +58,9 @@ int hash_disk(char text[HASH_TEXT_SIZE], vhdx_disk *disk, struct vhdx_error *err
 	int status = VHDX_OK;
 
 	if (buffer == NULL || state == NULL) {
-		status = VHDX_E_NO_MEMORY;
+		status = no_memory.status;
 		if (error)
-			*error = (struct vhdx_error){ .status = status, .file_offset = VHDX_NO_OFFSET };
+			*error = no_memory;
 		goto out;
 	}
 	XXH3_128bits_reset(state);

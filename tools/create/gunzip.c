@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See gunzip.h. Without zlib every file is refused. */
+/* See gunzip.h. Built with VHDX_WITHOUT_ZLIB, it refuses every file. */
 #include "gunzip.h"
 
 #include <limits.h>
@@ -7,7 +7,7 @@
 
 #include "tool.h"
 
-#ifdef VHDX_HAVE_ZLIB
+#ifndef VHDX_WITHOUT_ZLIB
 #define ZLIB_CONST
 #include <zlib.h>
 

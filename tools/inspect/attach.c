@@ -36,14 +36,14 @@ static void judge_host_file(struct overview *overview)
 
 	if (host->sparse)
 		add(overview, true, "sparse",
-		    "the file has the sparse attribute of NTFS (0xC03A001A); a copy without it attaches: fsutil sparse setflag FILE 0");
+		    "the file is marked as sparse on NTFS (0xC03A001A); a plain copy attaches, or: fsutil sparse setflag FILE 0");
 	if (host->compressed)
 		add(overview, true, "compressed", "the file is compressed by NTFS (0xC03A001A)");
 	if (host->encrypted)
 		add(overview, true, "encrypted", "the file is encrypted by NTFS (0xC03A001A)");
 	if (!host->attributes_known && host->known && host->allocated < host->size)
 		add(overview, false, "host-holes",
-		    "the file has holes on this host; a copy on NTFS that keeps them as a sparse file will not attach (0xC03A001A)");
+		    "the file has holes on this host; on NTFS, a copy that keeps them will not attach (0xC03A001A)");
 }
 
 static bool ends_with(const char *name, const char *extension)

@@ -28,6 +28,7 @@ struct picture {
 	uint64_t cell_size;
 	uint64_t cell_index; /* of `cell` */
 	struct cell cell;
+	bool has_parent;     /* something is in a parent that is not open */
 	bool has_colour;
 	unsigned colour; /* in effect; LEVELS for none */
 	const char *const *shades;
@@ -137,6 +138,7 @@ static void add_extent(struct picture *picture, const struct vhdx_extent *extent
 			picture->cell.zero += length;
 		} else if (extent->kind == VHDX_EXTENT_PARENT) {
 			picture->cell.parent += length;
+			picture->has_parent = true;
 		} else if (extent->kind != VHDX_EXTENT_HOLE) {
 			picture->cell.damaged += length;
 		}
@@ -166,7 +168,7 @@ static int draw(struct picture *picture, struct vhdx_error *error)
 static void show_legend(const struct picture *picture)
 {
 	printf("one character is %s: blank hole, . zero%s%s, %s to %s data, from a little to all\n",
-	       text_size(picture->cell_size).text, picture->inspect->alone ? ", ? in a parent" : "",
+	       text_size(picture->cell_size).text, picture->has_parent ? ", ? in a parent" : "",
 	       picture->inspect->damage_told ? ", ! damaged" : "", picture->shades[0], picture->shades[SHADES - 1]);
 	if (!picture->has_colour)
 		return;

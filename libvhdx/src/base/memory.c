@@ -99,11 +99,13 @@ int memory_grow(const struct vhdx_env *env, void **array, size_t count, size_t e
 	return 1;
 }
 
-int env_random_guid(const struct vhdx_env *env, struct vhdx_guid *out, struct vhdx_error *error)
+int env_random_guids(const struct vhdx_env *env, struct vhdx_guid *out, size_t count, struct vhdx_error *error)
 {
-	if (env->random(env->context, out->bytes, sizeof(out->bytes)) < 0)
+	if (env->random(env->context, out, count * sizeof(*out)) < 0)
 		return fail(error, VHDX_E_IO, "no random bytes for an identifier");
-	out->bytes[6] = (uint8_t)((out->bytes[6] & 0x0F) | 0x40);
-	out->bytes[8] = (uint8_t)((out->bytes[8] & 0x3F) | 0x80);
+	for (size_t i = 0; i < count; i++) {
+		out[i].bytes[6] = (uint8_t)((out[i].bytes[6] & 0x0F) | 0x40);
+		out[i].bytes[8] = (uint8_t)((out[i].bytes[8] & 0x3F) | 0x80);
+	}
 	return VHDX_OK;
 }

@@ -17,7 +17,7 @@ void memory_release(const struct vhdx_env *env, void *memory);
  * array unchanged. */
 int memory_grow(const struct vhdx_env *env, void **array, size_t count, size_t element_size);
 
-/* A random (version 4) GUID. */
-int env_random_guid(const struct vhdx_env *env, struct vhdx_guid *out, struct vhdx_error *error);
+/* Random (version 4) GUIDs. */
+int env_random_guids(const struct vhdx_env *env, struct vhdx_guid *out, size_t count, struct vhdx_error *error);
 
 #endif

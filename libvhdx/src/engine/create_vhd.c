@@ -51,7 +51,7 @@ static int start_footer(struct layout *l, struct vhdx_error *error)
 		.disk_type = (uint32_t)o->type,
 		.unique_id = o->disk_id,
 	};
-	return guid_is_zero(&o->disk_id) ? env_random_guid(&l->c->env, &l->footer.unique_id, error) : VHDX_OK;
+	return guid_is_zero(&o->disk_id) ? env_random_guids(&l->c->env, &l->footer.unique_id, 1, error) : VHDX_OK;
 }
 
 static int write_footer(struct layout *l, uint64_t offset, struct vhdx_error *error)

@@ -33,6 +33,7 @@ struct layout {
 	uint8_t *window;
 	uint64_t window_index;         /* first entry in it */
 	bool window_dirty;
+	struct vhdx_guid ids[3];       /* fresh: FileWriteGuid, DataWriteGuid, Virtual Disk ID */
 };
 
 static void plan(struct layout *l)
@@ -197,14 +198,19 @@ static int inherit_item(void *context, const struct vhdx_metadata_entry *entry, 
 
 static int write_metadata(struct layout *l, struct vhdx_error *error)
 {
-	struct metadata m = { .end = VHDX_TABLE_SIZE, .bytes = memory_zeroed(&l->c->env, METADATA_LENGTH) };
+	struct metadata m = { .end = VHDX_TABLE_SIZE, .bytes = memory_allocate(&l->c->env, METADATA_LENGTH) };
 	uint64_t offset = l->regions[1].file_offset;
-	int status = m.bytes == NULL ? fail_memory(error) : add_fixed_items(l, &m, error);
+	int status;
 
+	if (m.bytes == NULL)
+		return fail_memory(error);
+	memset(m.bytes, 0, VHDX_TABLE_SIZE);
+	status = add_fixed_items(l, &m, error);
 	if (status == VHDX_OK && l->c->parent != NULL)
 		status = add_locator(l, &m, error);
 	if (status == VHDX_OK && l->c->parent != NULL) /* VHDX-154 */
 		status = vhdx_visit_virtual_disk_items((struct vhdx_image *)(uintptr_t)l->c->parent, inherit_item, &m, error);
+	memset(m.bytes + m.end, 0, (size_t)round_up(m.end, PAGE) - m.end);
 	if (status == VHDX_OK) {
 		size_t table = vhdx_metadata_table_size + (size_t)m.count * vhdx_metadata_entry_size;
 
@@ -220,12 +226,11 @@ static int write_metadata(struct layout *l, struct vhdx_error *error)
 
 static int write_headers(struct layout *l, struct vhdx_error *error)
 {
-	struct vhdx_header header = { .version = 1, .log_length = l->c->options.log_length, .log_offset = VHDX_HEADER_SECTION_SIZE };
+	struct vhdx_header header = { .version = 1, .log_length = l->c->options.log_length, .log_offset = VHDX_HEADER_SECTION_SIZE,
+				      .file_write_guid = l->ids[0], .data_write_guid = l->ids[1] };
 	uint8_t *table = memory_zeroed(&l->c->env, VHDX_TABLE_SIZE), page[vhdx_header_size];
-	int status = table == NULL ? fail_memory(error) : env_random_guid(&l->c->env, &header.file_write_guid, error);
+	int status = table == NULL ? fail_memory(error) : VHDX_OK;
 
-	if (status == VHDX_OK)
-		status = env_random_guid(&l->c->env, &header.data_write_guid, error);
 	for (unsigned slot = 0; status == VHDX_OK && slot < 2; slot++) {
 		header.sequence_number = slot + 1;
 		vhdx_header_encode(page, &header);
@@ -252,15 +257,16 @@ static int write_identifier(struct layout *l, struct vhdx_error *error)
 	return status;
 }
 
-/* VHDX-168: a child has its parent's id. */
-static int choose_id(struct layout *l, struct vhdx_error *error)
+/* After the content, so that identifiers may depend on it. VHDX-168: a child has its parent's disk id. */
+static int choose_ids(struct layout *l, struct vhdx_error *error)
 {
+	int status = env_random_guids(&l->c->env, l->ids, 3, error);
+
 	if (!guid_is_zero(&l->parameters.virtual_disk_id))
-		return VHDX_OK;
-	if (l->c->parent == NULL)
-		return env_random_guid(&l->c->env, &l->parameters.virtual_disk_id, error);
-	l->parameters.virtual_disk_id = ((const struct vhdx_image *)l->c->parent)->parameters.virtual_disk_id;
-	return VHDX_OK;
+		return status;
+	l->parameters.virtual_disk_id = l->c->parent == NULL ? l->ids[2]
+							     : ((const struct vhdx_image *)l->c->parent)->parameters.virtual_disk_id;
+	return status;
 }
 
 int create_vhdx(struct creation *c, struct vhdx_error *error)
@@ -273,10 +279,10 @@ int create_vhdx(struct creation *c, struct vhdx_error *error)
 	status = l.window == NULL ? fail_memory(error) : file_set_size(c->file, l.payload_offset, error);
 	if (status == VHDX_OK)
 		status = write_payload(&l, error);
-	if (status == VHDX_OK) /* the last block may end in zeros that were not written */
+	if (status == VHDX_OK && l.next_block_offset != l.payload_offset) /* the last block may end in zeros that were not written */
 		status = file_set_size(c->file, l.next_block_offset, error);
 	if (status == VHDX_OK)
-		status = choose_id(&l, error);
+		status = choose_ids(&l, error);
 	if (status == VHDX_OK)
 		status = write_metadata(&l, error);
 	if (status == VHDX_OK)

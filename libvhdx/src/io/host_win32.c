@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The I/O table over files and drives of Windows; host_posix.c is its twin. Layer: io.
+ *
+ * Locks are the share modes of the system (decision D-09 in specs/decisions.md): a reader lets others read, a writer lets nobody in. They bind every
+ * program, so a file that somebody writes without sharing it cannot be opened with VHDX_FILE_NO_LOCK either.
+ *
+ * Files are not made sparse, because Windows refuses to attach a sparse image; holes are made and seen only in files that are sparse already.
+ * Positions travel in an OVERLAPPED on handles that are synchronous: the system takes the calls of one handle one after the other.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "io/host.h"
+#include "io/win32.h"
+
+enum { MAX_SECTOR = 4096 };
+
+struct host_file {
+	HANDLE handle;
+	bool is_sparse;       /* or compressed: zeroing gives space back */
+	uint32_t sector_size; /* of a device, which moves whole sectors only; 0 for a file */
+	uint64_t device_size;
+	char name[]; /* as given to host_open */
+};
+
+static int fail_last(struct vhdx_error *error, const char *what)
+{
+	return fail_os(error, (int)GetLastError(), what);
+}
+
+static OVERLAPPED position(uint64_t file_offset)
+{
+	OVERLAPPED at = { 0 };
+
+	at.Offset = (DWORD)file_offset;
+	at.OffsetHigh = (DWORD)(file_offset >> 32);
+	return at;
+}
+
+static int64_t read_at(const struct host_file *f, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
+{
+	OVERLAPPED at = position(file_offset);
+	DWORD done = 0;
+
+	if (ReadFile(f->handle, buffer, (DWORD)length, &done, &at))
+		return done;
+	return GetLastError() == ERROR_HANDLE_EOF ? 0 : fail_last(error, "read");
+}
+
+/* A read that is no whole number of sectors fetches the one it begins in and gives a part of it. */
+static int64_t read_device(const struct host_file *f, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
+{
+	_Alignas(16) uint8_t sector[MAX_SECTOR];
+	size_t skip = (size_t)(file_offset % f->sector_size);
+	int64_t done;
+
+	if (file_offset >= f->device_size)
+		return 0;
+	length = (size_t)min_u64(length, f->device_size - file_offset);
+	if (skip == 0 && length >= f->sector_size)
+		return read_at(f, buffer, length - length % f->sector_size, file_offset, error);
+	done = read_at(f, sector, f->sector_size, file_offset - skip, error);
+	if (done <= (int64_t)skip)
+		return done < 0 ? done : 0;
+	length = (size_t)min_u64(length, (uint64_t)done - skip);
+	memcpy(buffer, sector + skip, length);
+	return (int64_t)length;
+}
+
+static int64_t host_read(void *handle, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
+{
+	const struct host_file *f = handle;
+
+	if (file_offset > INT64_MAX)
+		return 0;
+	length = (size_t)min_u64(length, GIB);
+	return f->sector_size != 0 ? read_device(f, buffer, length, file_offset, error) : read_at(f, buffer, length, file_offset, error);
+}
+
+static int64_t host_write(void *handle, const void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
+{
+	const struct host_file *f = handle;
+	OVERLAPPED at = position(file_offset);
+	DWORD done = 0;
+
+	if (!range_fits(file_offset, length, INT64_MAX))
+		return fail(error, VHDX_E_RANGE, "write beyond the largest file");
+	return WriteFile(f->handle, buffer, (DWORD)min_u64(length, GIB), &done, &at) ? (int64_t)done : fail_last(error, "write");
+}
+
+static int host_flush(void *handle, struct vhdx_error *error)
+{
+	const struct host_file *f = handle;
+
+	return FlushFileBuffers(f->handle) ? VHDX_OK : fail_last(error, "flush");
+}
+
+static int host_get_size(void *handle, uint64_t *size, struct vhdx_error *error)
+{
+	const struct host_file *f = handle;
+	LARGE_INTEGER end;
+
+	if (f->sector_size != 0) {
+		*size = f->device_size;
+		return VHDX_OK;
+	}
+	if (!GetFileSizeEx(f->handle, &end))
+		return fail_last(error, "get size");
+	*size = (uint64_t)end.QuadPart;
+	return VHDX_OK;
+}
+
+static int host_set_size(void *handle, uint64_t size, struct vhdx_error *error)
+{
+	const struct host_file *f = handle;
+	FILE_END_OF_FILE_INFO end;
+
+	if (f->sector_size != 0)
+		return fail(error, VHDX_E_UNSUPPORTED, "a device has a fixed size");
+	if (size > INT64_MAX)
+		return fail(error, VHDX_E_NO_SPACE, "set size beyond the largest file");
+	end.EndOfFile.QuadPart = (LONGLONG)size;
+	return SetFileInformationByHandle(f->handle, FileEndOfFileInfo, &end, sizeof(end)) ? VHDX_OK : fail_last(error, "set size");
+}
+
+/* What a filesystem answers that does not know a request. */
+static int fail_request(struct vhdx_error *error, const char *what)
+{
+	switch (GetLastError()) {
+	case ERROR_INVALID_FUNCTION:
+	case ERROR_INVALID_PARAMETER:
+	case ERROR_NOT_SUPPORTED:
+	case ERROR_CALL_NOT_IMPLEMENTED:
+	case ERROR_NOT_SAME_DEVICE:
+	case ERROR_BLOCK_TOO_MANY_REFERENCES:
+		return fail(error, VHDX_E_UNSUPPORTED, "%s is not supported by this filesystem", what);
+	default:
+		return fail_last(error, what);
+	}
+}
+
+static int zero_data(const struct host_file *f, uint64_t file_offset, uint64_t length, const char *what, struct vhdx_error *error)
+{
+	FILE_ZERO_DATA_INFORMATION range;
+	DWORD done;
+
+	if (!range_fits(file_offset, length, INT64_MAX))
+		return fail(error, VHDX_E_RANGE, "%s beyond the largest file", what);
+	range.FileOffset.QuadPart = (LONGLONG)file_offset;
+	range.BeyondFinalZero.QuadPart = (LONGLONG)(file_offset + length);
+	if (DeviceIoControl(f->handle, FSCTL_SET_ZERO_DATA, &range, sizeof(range), NULL, 0, &done, NULL))
+		return VHDX_OK;
+	return fail_request(error, what);
+}
+
+static int host_zero(void *handle, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+{
+	const struct host_file *f = handle;
+
+	if (f->is_sparse || f->sector_size != 0)
+		return fail(error, VHDX_E_UNSUPPORTED, "zero would give the space of this file back");
+	return zero_data(f, file_offset, length, "zero", error);
+}
+
+static int host_punch(void *handle, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+{
+	const struct host_file *f = handle;
+
+	if (!f->is_sparse)
+		return fail(error, VHDX_E_UNSUPPORTED, "punch hole needs a sparse file");
+	return zero_data(f, file_offset, length, "punch hole", error);
+}
+
+/* The space below the end of a file that is not sparse is its own already. An allocation size below the end would cut the file. */
+static int host_reserve(void *handle, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+{
+	const struct host_file *f = handle;
+	FILE_STANDARD_INFO now;
+	FILE_ALLOCATION_INFO wanted;
+
+	if (f->is_sparse || f->sector_size != 0)
+		return fail(error, VHDX_E_UNSUPPORTED, "space cannot be reserved in a sparse file, a compressed file or a device");
+	if (!range_fits(file_offset, length, INT64_MAX))
+		return fail(error, VHDX_E_RANGE, "reserve space beyond the largest file");
+	if (!GetFileInformationByHandleEx(f->handle, FileStandardInfo, &now, sizeof(now)))
+		return fail_last(error, "reserve space");
+	wanted.AllocationSize.QuadPart = (LONGLONG)(file_offset + length);
+	if (wanted.AllocationSize.QuadPart <= now.EndOfFile.QuadPart || wanted.AllocationSize.QuadPart <= now.AllocationSize.QuadPart)
+		return VHDX_OK;
+	if (SetFileInformationByHandle(f->handle, FileAllocationInfo, &wanted, sizeof(wanted)))
+		return VHDX_OK;
+	return fail_request(error, "reserve space");
+}
+
+/* As in winioctl.h, where MinGW has it not. */
+struct duplicate_extents {
+	HANDLE source;
+	LARGE_INTEGER source_offset;
+	LARGE_INTEGER target_offset;
+	LARGE_INTEGER length;
+};
+
+/* Block clone of ReFS. It shares whole clusters, whose size is 64 KiB at most; all but a short rest is rounded to that. */
+static int64_t host_copy_range(void *source, uint64_t source_offset, void *target, uint64_t target_offset, uint64_t length,
+			       struct vhdx_error *error)
+{
+	enum { MAX_CLUSTER = 65536 };
+	const DWORD code = CTL_CODE(FILE_DEVICE_FILE_SYSTEM, 209, METHOD_BUFFERED, FILE_WRITE_DATA);
+	const struct host_file *from = source, *to = target;
+	struct duplicate_extents range;
+	DWORD done;
+
+	length = min_u64(length, GIB);
+	if (length > MAX_CLUSTER)
+		length = round_down(length, MAX_CLUSTER);
+	range.source = from->handle;
+	range.source_offset.QuadPart = (LONGLONG)source_offset;
+	range.target_offset.QuadPart = (LONGLONG)target_offset;
+	range.length.QuadPart = (LONGLONG)length;
+	if (DeviceIoControl(to->handle, code, &range, sizeof(range), NULL, 0, &done, NULL))
+		return (int64_t)length;
+	return fail_request(error, "copying inside the system");
+}
+
+static int host_extent(void *handle, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+{
+	const struct host_file *f = handle;
+	FILE_ALLOCATED_RANGE_BUFFER asked, data;
+	uint64_t start;
+	DWORD done = 0;
+
+	(void)error;
+	*extent = (struct vhdx_file_extent){ .length = length, .is_hole = 0 };
+	if (!f->is_sparse || file_offset > INT64_MAX)
+		return VHDX_OK;
+	asked.FileOffset.QuadPart = (LONGLONG)file_offset;
+	asked.Length.QuadPart = (LONGLONG)min_u64(length, INT64_MAX - file_offset);
+	if (!DeviceIoControl(f->handle, FSCTL_QUERY_ALLOCATED_RANGES, &asked, sizeof(asked), &data, sizeof(data), &done, NULL) &&
+	    GetLastError() != ERROR_MORE_DATA)
+		return VHDX_OK;
+	if (done < sizeof(data)) {
+		extent->is_hole = 1; /* no data up to there */
+		return VHDX_OK;
+	}
+	start = (uint64_t)data.FileOffset.QuadPart;
+	if (start > file_offset)
+		*extent = (struct vhdx_file_extent){ .length = min_u64(length, start - file_offset), .is_hole = 1 };
+	else
+		extent->length = min_u64(length, start + (uint64_t)data.Length.QuadPart - file_offset);
+	return VHDX_OK;
+}
+
+/* ReFS has 128-bit numbers; on NTFS the upper half is 0 and the result is the number itself. */
+static uint64_t fold_file_id(const FILE_ID_128 *id)
+{
+	uint64_t halves[2];
+
+	memcpy(halves, id, sizeof(halves));
+	return halves[0] ^ halves[1] * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+static int host_identity(void *handle, struct vhdx_file_id *id, struct vhdx_error *error)
+{
+	const struct host_file *f = handle;
+	BY_HANDLE_FILE_INFORMATION info;
+	FILE_ID_INFO wide;
+
+	if (GetFileInformationByHandleEx(f->handle, FileIdInfo, &wide, sizeof(wide))) {
+		*id = (struct vhdx_file_id){ wide.VolumeSerialNumber, fold_file_id(&wide.FileId) };
+		return VHDX_OK;
+	}
+	if (!GetFileInformationByHandle(f->handle, &info))
+		return fail_last(error, "identify");
+	*id = (struct vhdx_file_id){ info.dwVolumeSerialNumber, (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow };
+	return VHDX_OK;
+}
+
+static void host_close(void *handle)
+{
+	struct host_file *f = handle;
+
+	(void)CloseHandle(f->handle);
+	free(f);
+}
+
+const struct vhdx_io host_io = {
+	.struct_size = sizeof(struct vhdx_io),
+	.read = host_read,
+	.write = host_write,
+	.flush = host_flush,
+	.get_size = host_get_size,
+	.set_size = host_set_size,
+	.zero = host_zero,
+	.punch = host_punch,
+	.reserve = host_reserve,
+	.extent = host_extent,
+	.copy_range = host_copy_range,
+	.identity = host_identity,
+	.close = host_close,
+};
+
+/* The system itself keeps drives open for writing, so they must be shared. */
+static DWORD share_mode(unsigned flags, bool is_device)
+{
+	if (flags & VHDX_FILE_NO_LOCK)
+		return FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+	if (is_device)
+		return FILE_SHARE_READ | FILE_SHARE_WRITE;
+	return flags & (VHDX_FILE_WRITE | VHDX_FILE_CREATE) ? 0 : FILE_SHARE_READ;
+}
+
+static bool is_directory(const wchar_t *path)
+{
+	DWORD attributes = GetFileAttributesW(path);
+
+	return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+}
+
+static int open_handle(HANDLE *out, const char *path, unsigned flags, struct vhdx_error *error)
+{
+	DWORD access = flags & (VHDX_FILE_WRITE | VHDX_FILE_CREATE) ? GENERIC_READ | GENERIC_WRITE : GENERIC_READ;
+	DWORD how = flags & VHDX_FILE_CREATE ? CREATE_NEW : OPEN_EXISTING;
+	const char *what = flags & VHDX_FILE_CREATE ? "create" : "open";
+	wchar_t *wide = win32_path(path);
+	bool is_device = wide != NULL && win32_names_device(wide);
+	int status = VHDX_OK;
+
+	if (wide == NULL)
+		return fail_last(error, what);
+	if (is_device && (flags & VHDX_FILE_REGULAR)) /* opening alone may have an effect */
+		status = fail(error, VHDX_E_NOT_IMAGE, "it is not a regular file");
+	else if ((*out = CreateFileW(wide, access, share_mode(flags, is_device), NULL, how, 0, NULL)) == INVALID_HANDLE_VALUE)
+		status = fail_last(error, what);
+	if (status != VHDX_OK && status != VHDX_E_EXISTS && is_directory(wide))
+		status = fail(error, VHDX_E_NOT_IMAGE, "it is a directory");
+	free(wide);
+	return status;
+}
+
+/* Size and sector size, which also tell a drive from everything else that is no file. */
+static bool measure_device(struct host_file *f)
+{
+	GET_LENGTH_INFORMATION size;
+	DISK_GEOMETRY geometry;
+	DWORD done;
+
+	/* a volume with a filesystem on it otherwise ends before its last sectors */
+	(void)DeviceIoControl(f->handle, FSCTL_ALLOW_EXTENDED_DASD_IO, NULL, 0, NULL, 0, &done, NULL);
+	if (!DeviceIoControl(f->handle, IOCTL_DISK_GET_LENGTH_INFO, NULL, 0, &size, sizeof(size), &done, NULL) ||
+	    !DeviceIoControl(f->handle, IOCTL_DISK_GET_DRIVE_GEOMETRY, NULL, 0, &geometry, sizeof(geometry), &done, NULL))
+		return false;
+	f->sector_size = geometry.BytesPerSector;
+	f->device_size = (uint64_t)size.Length.QuadPart;
+	return f->sector_size != 0 && f->sector_size <= MAX_SECTOR;
+}
+
+/* Judges what was opened and makes the handle; closes it on failure. */
+static int adopt(struct vhdx_file *out, HANDLE handle, const char *path, unsigned flags, struct vhdx_error *error)
+{
+	const DWORD with_holes = FILE_ATTRIBUTE_SPARSE_FILE | FILE_ATTRIBUTE_COMPRESSED;
+	size_t name_size = strlen(path) + 1;
+	struct host_file *f = malloc(sizeof(*f) + name_size);
+	BY_HANDLE_FILE_INFORMATION info;
+	int status = VHDX_OK;
+
+	if (f == NULL) {
+		(void)CloseHandle(handle);
+		return fail_memory(error);
+	}
+	*f = (struct host_file){ .handle = handle };
+	memcpy(f->name, path, name_size);
+	if (GetFileType(handle) != FILE_TYPE_DISK)
+		status = fail(error, VHDX_E_NOT_IMAGE, "it is neither a regular file nor a drive");
+	else if (GetFileInformationByHandle(handle, &info))
+		f->is_sparse = (info.dwFileAttributes & with_holes) != 0;
+	else if (flags & VHDX_FILE_REGULAR)
+		status = fail(error, VHDX_E_NOT_IMAGE, "it is not a regular file");
+	else if (!measure_device(f))
+		status = fail_last(error, "get size of device");
+	if (status != VHDX_OK) {
+		host_close(f);
+		return status;
+	}
+	*out = (struct vhdx_file){ &host_io, f, f->name };
+	return VHDX_OK;
+}
+
+int host_open(struct vhdx_file *out, const char *path, unsigned flags, struct vhdx_error *error)
+{
+	HANDLE handle;
+	int status = open_handle(&handle, path, flags, error);
+
+	if (status == VHDX_OK)
+		status = adopt(out, handle, path, flags, error);
+	return status < 0 ? error_in_file(error, path, 0) : VHDX_OK;
+}
+
+int host_remove(const char *path)
+{
+	wchar_t *wide = win32_path(path);
+	BOOL done = wide != NULL && DeleteFileW(wide);
+
+	free(wide);
+	return done ? 0 : -1;
+}
+
+bool host_modified(const struct vhdx_file *file, uint64_t *seconds)
+{
+	const uint64_t from_1601_to_1970 = UINT64_C(11644473600);
+	FILETIME written;
+	uint64_t since_1601;
+
+	if (file->io != &host_io || !GetFileTime(((const struct host_file *)file->handle)->handle, NULL, NULL, &written))
+		return false;
+	since_1601 = ((uint64_t)written.dwHighDateTime << 32 | written.dwLowDateTime) / 10000000;
+	if (since_1601 < from_1601_to_1970)
+		return false;
+	*seconds = since_1601 - from_1601_to_1970;
+	return true;
+}
+
+/* Both as the system names them, so that letters can be compared as they are. */
+static bool is_below(const wchar_t *path, const wchar_t *root)
+{
+	size_t length = wcslen(root);
+
+	while (length != 0 && root[length - 1] == L'\\')
+		length--;
+	return wcsncmp(path, root, length) == 0 && path[length] == L'\\';
+}
+
+/* What is judged is the place of the open file, so no link can be put in its way in between. */
+int host_open_below(struct vhdx_file *out, const char *path, const char *root, unsigned flags, struct vhdx_error *error)
+{
+	wchar_t *real, *real_root;
+	HANDLE handle;
+	int status;
+
+	flags |= VHDX_FILE_REGULAR;
+	if (root == NULL)
+		return host_open(out, path, flags, error);
+	status = open_handle(&handle, path, flags, error);
+	if (status < 0)
+		return error_in_file(error, path, 0);
+	real = win32_final_path(handle);
+	real_root = real == NULL ? NULL : win32_real_path(root);
+	if (real_root == NULL)
+		status = fail_last(error, "open");
+	else if (!is_below(real, real_root))
+		status = fail(error, VHDX_E_DENIED, "it lies outside of %s", root);
+	free(real);
+	free(real_root);
+	if (status == VHDX_OK)
+		status = adopt(out, handle, path, flags, error);
+	else
+		(void)CloseHandle(handle);
+	return status < 0 ? error_in_file(error, path, 0) : VHDX_OK;
+}
