@@ -31,13 +31,10 @@ extern "C" {
 #define VHDX_VERSION_PATCH 0
 #define VHDX_VERSION_STRING "0.1.0"
 
-#if defined(_WIN32) && defined(VHDX_DLL)
-#ifdef VHDX_BUILDING
-#define VHDX_API __declspec(dllexport)
-#else
+/* On Windows, define VHDX_DLL when you use the library as a DLL (the CMake target libvhdx::vhdx_shared does it). */
+#if defined(_WIN32) && defined(VHDX_DLL) && !defined(VHDX_BUILDING)
 #define VHDX_API __declspec(dllimport)
-#endif
-#elif defined(__GNUC__) && defined(VHDX_BUILDING)
+#elif !defined(_WIN32) && defined(__GNUC__) && defined(VHDX_BUILDING)
 #define VHDX_API __attribute__((visibility("default")))
 #else
 #define VHDX_API

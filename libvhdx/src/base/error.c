@@ -62,14 +62,18 @@ int fail_memory(struct vhdx_error *error)
 }
 
 #if defined(_WIN32)
+enum { QUOTA_EXCEEDED = 1295 }; /* ERROR_DISK_QUOTA_EXCEEDED, which MinGW has not */
+
 static int status_of(int os_error)
 {
 	switch (os_error) {
-	case ERROR_FILE_NOT_FOUND: case ERROR_PATH_NOT_FOUND: case ERROR_INVALID_NAME: return VHDX_E_NOT_FOUND;
+	case ERROR_FILE_NOT_FOUND: case ERROR_PATH_NOT_FOUND: case ERROR_INVALID_NAME: case ERROR_BAD_PATHNAME:
+	case ERROR_DIRECTORY: case ERROR_FILENAME_EXCED_RANGE: case ERROR_NO_UNICODE_TRANSLATION: case ERROR_INVALID_DRIVE:
+	case ERROR_BAD_NETPATH: case ERROR_BAD_NET_NAME: return VHDX_E_NOT_FOUND;
 	case ERROR_FILE_EXISTS: case ERROR_ALREADY_EXISTS: return VHDX_E_EXISTS;
-	case ERROR_ACCESS_DENIED: return VHDX_E_DENIED;
+	case ERROR_ACCESS_DENIED: case ERROR_CANT_RESOLVE_FILENAME: return VHDX_E_DENIED;
 	case ERROR_SHARING_VIOLATION: case ERROR_LOCK_VIOLATION: return VHDX_E_LOCKED;
-	case ERROR_DISK_FULL: case ERROR_HANDLE_DISK_FULL: return VHDX_E_NO_SPACE;
+	case ERROR_DISK_FULL: case ERROR_HANDLE_DISK_FULL: case ERROR_FILE_TOO_LARGE: case QUOTA_EXCEEDED: return VHDX_E_NO_SPACE;
 	case ERROR_NOT_ENOUGH_MEMORY: case ERROR_OUTOFMEMORY: return VHDX_E_NO_MEMORY;
 	case ERROR_WRITE_PROTECT: return VHDX_E_READ_ONLY;
 	default: return VHDX_E_IO;
@@ -79,9 +83,10 @@ static int status_of(int os_error)
 static void describe(int os_error, char *text, size_t size)
 {
 	wchar_t wide[200];
-	DWORD length = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, (DWORD)os_error, 0, wide, 200, NULL);
+	DWORD flags = FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS | FORMAT_MESSAGE_MAX_WIDTH_MASK;
+	DWORD length = FormatMessageW(flags, NULL, (DWORD)os_error, 0, wide, 200, NULL);
 
-	while (length > 0 && (wide[length - 1] == L'\n' || wide[length - 1] == L'\r' || wide[length - 1] == L'.'))
+	while (length > 0 && (wide[length - 1] == L' ' || wide[length - 1] == L'.'))
 		length--;
 	length = (DWORD)WideCharToMultiByte(CP_UTF8, 0, wide, (int)length, text, (int)size - 1, NULL, NULL);
 	text[length] = '\0';

@@ -26,6 +26,8 @@
 struct host_file {
 	int fd;
 	bool is_device;
+	bool has_constant_size; /* a file open for reading: our lock keeps writers away, and its size is that of the open */
+	uint64_t size;
 	char name[]; /* as given to host_open */
 };
 
@@ -74,6 +76,10 @@ static int host_get_size(void *handle, uint64_t *size, struct vhdx_error *error)
 	struct stat st;
 	off_t end;
 
+	if (f->has_constant_size) {
+		*size = f->size;
+		return VHDX_OK;
+	}
 	if (!f->is_device) {
 		if (fstat(f->fd, &st) != 0)
 			return fail_os(error, errno, "get size");
@@ -263,31 +269,37 @@ static int take_lock(int fd, bool writing, struct vhdx_error *error)
 }
 #endif
 
-/* Judges what was opened and makes the handle; closes `fd` on failure. */
+static int judge(const struct stat *st, unsigned flags, struct vhdx_error *error)
+{
+	if (S_ISREG(st->st_mode))
+		return VHDX_OK;
+	if (S_ISDIR(st->st_mode))
+		return fail(error, VHDX_E_NOT_IMAGE, "it is a directory");
+	if (flags & VHDX_FILE_REGULAR)
+		return fail(error, VHDX_E_NOT_IMAGE, "it is not a regular file");
+	return S_ISBLK(st->st_mode) ? VHDX_OK : fail(error, VHDX_E_NOT_IMAGE, "it is neither a regular file nor a block device");
+}
+
+/* Makes the handle of what was opened; closes `fd` on failure. The size is taken behind the lock. */
 static int adopt(struct vhdx_file *out, int fd, const char *path, unsigned flags, struct vhdx_error *error)
 {
 	size_t name_size = strlen(path) + 1;
 	struct host_file *f = NULL;
 	struct stat st;
-	int status;
+	int status = flags & VHDX_FILE_NO_LOCK ? VHDX_OK : take_lock(fd, (flags & VHDX_FILE_WRITE) != 0, error);
 
-	if (fstat(fd, &st) != 0)
-		status = fail_os(error, errno, "open");
-	else if (S_ISDIR(st.st_mode))
-		status = fail(error, VHDX_E_NOT_IMAGE, "it is a directory");
-	else if (!S_ISREG(st.st_mode) && (!S_ISBLK(st.st_mode) || (flags & VHDX_FILE_REGULAR)))
-		status = fail(error, VHDX_E_NOT_IMAGE, flags & VHDX_FILE_REGULAR ? "it is not a regular file" : "it is neither a regular file nor a block device");
-	else if ((f = malloc(sizeof(*f) + name_size)) == NULL)
+	if (status == VHDX_OK)
+		status = fstat(fd, &st) == 0 ? judge(&st, flags, error) : fail_os(error, errno, "open");
+	if (status == VHDX_OK && (f = malloc(sizeof(*f) + name_size)) == NULL)
 		status = fail_memory(error);
-	else
-		status = flags & VHDX_FILE_NO_LOCK ? VHDX_OK : take_lock(fd, (flags & VHDX_FILE_WRITE) != 0, error);
 	if (status != VHDX_OK) {
-		free(f);
 		(void)close(fd);
 		return error_in_file(error, path, 0);
 	}
 	f->fd = fd;
 	f->is_device = !S_ISREG(st.st_mode);
+	f->has_constant_size = !f->is_device && !(flags & VHDX_FILE_WRITE);
+	f->size = (uint64_t)st.st_size;
 	memcpy(f->name, path, name_size);
 	*out = (struct vhdx_file){ &host_io, f, f->name };
 	return VHDX_OK;

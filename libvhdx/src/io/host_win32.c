@@ -2,11 +2,13 @@
 /*
  * The I/O table over files and drives of Windows; host_posix.c is its twin. Layer: io.
  *
- * Locks are the share modes of the system (decision D-09 in specs/decisions.md): a reader lets others read, a writer lets nobody in. They bind every
- * program, so a file that somebody writes without sharing it cannot be opened with VHDX_FILE_NO_LOCK either.
+ * Locks are the share modes of the system (decision D-09 in specs/decisions.md). Everybody lets others read and nobody write,
+ * so a writer is alone but for readers that do not mind writers: those with VHDX_FILE_NO_LOCK. Share modes bind every program:
+ * what another one does not share is refused to VHDX_FILE_NO_LOCK too.
  *
- * Files are not made sparse, because Windows refuses to attach a sparse image; holes are made and seen only in files that are sparse already.
- * Positions travel in an OVERLAPPED on handles that are synchronous: the system takes the calls of one handle one after the other.
+ * Files are not made sparse, because Windows refuses to attach a sparse image; holes are made and seen only in files that are
+ * sparse already. Positions travel in an OVERLAPPED on handles that are synchronous: the system takes the calls of one handle one
+ * after the other.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,7 @@
 #include "io/host.h"
 #include "io/win32.h"
 
-enum { MAX_SECTOR = 4096 };
+enum { MAX_SECTOR = 4096, TOO_MANY_REFERENCES = 347 /* ERROR_BLOCK_TOO_MANY_REFERENCES, which MinGW has not */ };
 
 struct host_file {
 	HANDLE handle;
@@ -77,7 +79,8 @@ static int64_t host_read(void *handle, void *buffer, size_t length, uint64_t fil
 	if (file_offset > INT64_MAX)
 		return 0;
 	length = (size_t)min_u64(length, GIB);
-	return f->sector_size != 0 ? read_device(f, buffer, length, file_offset, error) : read_at(f, buffer, length, file_offset, error);
+	return f->sector_size != 0 ? read_device(f, buffer, length, file_offset, error)
+				   : read_at(f, buffer, length, file_offset, error);
 }
 
 static int64_t host_write(void *handle, const void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
@@ -123,7 +126,8 @@ static int host_set_size(void *handle, uint64_t size, struct vhdx_error *error)
 	if (size > INT64_MAX)
 		return fail(error, VHDX_E_NO_SPACE, "set size beyond the largest file");
 	end.EndOfFile.QuadPart = (LONGLONG)size;
-	return SetFileInformationByHandle(f->handle, FileEndOfFileInfo, &end, sizeof(end)) ? VHDX_OK : fail_last(error, "set size");
+	return SetFileInformationByHandle(f->handle, FileEndOfFileInfo, &end, sizeof(end)) ? VHDX_OK
+											   : fail_last(error, "set size");
 }
 
 /* What a filesystem answers that does not know a request. */
@@ -135,10 +139,8 @@ static int fail_request(struct vhdx_error *error, const char *what)
 	case ERROR_NOT_SUPPORTED:
 	case ERROR_CALL_NOT_IMPLEMENTED:
 	case ERROR_NOT_SAME_DEVICE:
-	case ERROR_BLOCK_TOO_MANY_REFERENCES:
-		return fail(error, VHDX_E_UNSUPPORTED, "%s is not supported by this filesystem", what);
-	default:
-		return fail_last(error, what);
+	case TOO_MANY_REFERENCES: return fail(error, VHDX_E_UNSUPPORTED, "%s is not supported by this filesystem", what);
+	default: return fail_last(error, what);
 	}
 }
 
@@ -174,7 +176,7 @@ static int host_punch(void *handle, uint64_t file_offset, uint64_t length, struc
 	return zero_data(f, file_offset, length, "punch hole", error);
 }
 
-/* The space below the end of a file that is not sparse is its own already. An allocation size below the end would cut the file. */
+/* Below the end of a file that is not sparse all space is its own; an allocation size below the end would cut the file. */
 static int host_reserve(void *handle, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
 	const struct host_file *f = handle;
@@ -182,13 +184,15 @@ static int host_reserve(void *handle, uint64_t file_offset, uint64_t length, str
 	FILE_ALLOCATION_INFO wanted;
 
 	if (f->is_sparse || f->sector_size != 0)
-		return fail(error, VHDX_E_UNSUPPORTED, "space cannot be reserved in a sparse file, a compressed file or a device");
+		return fail(error, VHDX_E_UNSUPPORTED,
+			    "space cannot be reserved in a sparse file, a compressed file or a device");
 	if (!range_fits(file_offset, length, INT64_MAX))
 		return fail(error, VHDX_E_RANGE, "reserve space beyond the largest file");
 	if (!GetFileInformationByHandleEx(f->handle, FileStandardInfo, &now, sizeof(now)))
 		return fail_last(error, "reserve space");
 	wanted.AllocationSize.QuadPart = (LONGLONG)(file_offset + length);
-	if (wanted.AllocationSize.QuadPart <= now.EndOfFile.QuadPart || wanted.AllocationSize.QuadPart <= now.AllocationSize.QuadPart)
+	if (wanted.AllocationSize.QuadPart <= now.EndOfFile.QuadPart ||
+	    wanted.AllocationSize.QuadPart <= now.AllocationSize.QuadPart)
 		return VHDX_OK;
 	if (SetFileInformationByHandle(f->handle, FileAllocationInfo, &wanted, sizeof(wanted)))
 		return VHDX_OK;
@@ -225,7 +229,8 @@ static int64_t host_copy_range(void *source, uint64_t source_offset, void *targe
 	return fail_request(error, "copying inside the system");
 }
 
-static int host_extent(void *handle, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+static int host_extent(void *handle, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length,
+		       struct vhdx_error *error)
 {
 	const struct host_file *f = handle;
 	FILE_ALLOCATED_RANGE_BUFFER asked, data;
@@ -309,7 +314,7 @@ static DWORD share_mode(unsigned flags, bool is_device)
 		return FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 	if (is_device)
 		return FILE_SHARE_READ | FILE_SHARE_WRITE;
-	return flags & (VHDX_FILE_WRITE | VHDX_FILE_CREATE) ? 0 : FILE_SHARE_READ;
+	return FILE_SHARE_READ;
 }
 
 static bool is_directory(const wchar_t *path)
@@ -340,8 +345,8 @@ static int open_handle(HANDLE *out, const char *path, unsigned flags, struct vhd
 	return status;
 }
 
-/* Size and sector size, which also tell a drive from everything else that is no file. */
-static bool measure_device(struct host_file *f)
+/* A handle that is no file's must answer what a drive answers. */
+static int measure_device(struct host_file *f, struct vhdx_error *error)
 {
 	GET_LENGTH_INFORMATION size;
 	DISK_GEOMETRY geometry;
@@ -351,10 +356,12 @@ static bool measure_device(struct host_file *f)
 	(void)DeviceIoControl(f->handle, FSCTL_ALLOW_EXTENDED_DASD_IO, NULL, 0, NULL, 0, &done, NULL);
 	if (!DeviceIoControl(f->handle, IOCTL_DISK_GET_LENGTH_INFO, NULL, 0, &size, sizeof(size), &done, NULL) ||
 	    !DeviceIoControl(f->handle, IOCTL_DISK_GET_DRIVE_GEOMETRY, NULL, 0, &geometry, sizeof(geometry), &done, NULL))
-		return false;
+		return fail_last(error, "get size of device");
+	if (geometry.BytesPerSector == 0 || geometry.BytesPerSector > MAX_SECTOR)
+		return fail(error, VHDX_E_UNSUPPORTED, "the device has sectors of %lu bytes", geometry.BytesPerSector);
 	f->sector_size = geometry.BytesPerSector;
 	f->device_size = (uint64_t)size.Length.QuadPart;
-	return f->sector_size != 0 && f->sector_size <= MAX_SECTOR;
+	return VHDX_OK;
 }
 
 /* Judges what was opened and makes the handle; closes it on failure. */
@@ -378,8 +385,8 @@ static int adopt(struct vhdx_file *out, HANDLE handle, const char *path, unsigne
 		f->is_sparse = (info.dwFileAttributes & with_holes) != 0;
 	else if (flags & VHDX_FILE_REGULAR)
 		status = fail(error, VHDX_E_NOT_IMAGE, "it is not a regular file");
-	else if (!measure_device(f))
-		status = fail_last(error, "get size of device");
+	else
+		status = measure_device(f, error);
 	if (status != VHDX_OK) {
 		host_close(f);
 		return status;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Paths of Windows; paths_posix.c is its twin. Layer: io. No path from an image is opened here; the functions only name candidates.
+ * Paths of Windows; paths_posix.c is its twin. Layer: io. No path from an image is opened here; the functions only name
+ * candidates.
  *
- * A path is a root and parts behind it. The root is what ".." never leaves: X:\ or X:, \, \\server\share\, \\?\X:\, \\?\Volume{guid}\,
- * \\?\UNC\server\share\. Parts are taken by their letters, as the system itself does before it looks at any disk. Letter case is the
- * filesystem's business.
+ * A path is a root and parts behind it. The root is what ".." never leaves: X:\ or X:, \, \\server\share\, \\?\X:\,
+ * \\?\Volume{guid}\, \\?\UNC\server\share\. Parts are taken by their letters, as the system itself does before it looks at any
+ * disk. Letter case is the filesystem's business.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,25 +17,6 @@
 bool host_has_drives(void)
 {
 	return true;
-}
-
-static wchar_t *allocate_wide(size_t length)
-{
-	wchar_t *text = malloc((length + 1) * sizeof(*text));
-
-	if (text == NULL)
-		SetLastError(ERROR_NOT_ENOUGH_MEMORY);
-	return text;
-}
-
-static wchar_t *to_wide(const char *text)
-{
-	int size = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, NULL, 0);
-	wchar_t *wide = size == 0 ? NULL : allocate_wide((size_t)size);
-
-	if (wide != NULL)
-		(void)MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, wide, size);
-	return wide;
 }
 
 /* NULL in *out when the text has no UTF-8 form: names may hold lone surrogates. */
@@ -50,105 +32,6 @@ static int to_utf8(const struct vhdx_env *env, char **out, const wchar_t *wide, 
 		return fail_memory(error);
 	(void)WideCharToMultiByte(CP_UTF8, WC_ERR_INVALID_CHARS, wide, -1, *out, size, NULL, NULL);
 	return VHDX_OK;
-}
-
-static bool is_prefixed(const wchar_t *path)
-{
-	return wcsncmp(path, L"\\\\?\\", 4) == 0;
-}
-
-static wchar_t *concatenate(const wchar_t *first, const wchar_t *second)
-{
-	wchar_t *text = allocate_wide(wcslen(first) + wcslen(second));
-
-	if (text != NULL)
-		wcscat(wcscpy(text, first), second);
-	return text;
-}
-
-/* The full path of `wide`; room for one more than the system asks for, because another thread may change the current directory. */
-static wchar_t *full_path(const wchar_t *wide)
-{
-	DWORD size = GetFullPathNameW(wide, 0, NULL, NULL), length;
-	wchar_t *full = size == 0 ? NULL : allocate_wide(size);
-
-	if (full == NULL)
-		return NULL;
-	length = GetFullPathNameW(wide, size + 1, full, NULL);
-	if (length != 0 && length <= size)
-		return full;
-	free(full);
-	return NULL;
-}
-
-wchar_t *win32_path(const char *path)
-{
-	wchar_t *wide = to_wide(path), *full, *prefixed;
-
-	if (wide == NULL || is_prefixed(wide))
-		return wide;
-	full = full_path(wide);
-	free(wide);
-	if (full == NULL || is_prefixed(full))
-		return full;
-	if (wcsncmp(full, L"\\\\.\\", 4) == 0)
-		prefixed = concatenate(L"\\\\?\\", full + 4);
-	else if (wcsncmp(full, L"\\\\", 2) == 0)
-		prefixed = concatenate(L"\\\\?\\UNC\\", full + 2);
-	else
-		prefixed = concatenate(L"\\\\?\\", full);
-	free(full);
-	return prefixed;
-}
-
-bool win32_names_device(const wchar_t *path)
-{
-	const wchar_t *name = path + 4;
-
-	if (name[0] != L'\0' && name[1] == L':' && name[2] == L'\\')
-		return false;
-	if (_wcsnicmp(name, L"Volume{", 7) == 0 && wcschr(name, L'\\') != NULL)
-		return false;
-	return _wcsnicmp(name, L"UNC\\", 4) != 0;
-}
-
-wchar_t *win32_final_path(HANDLE handle)
-{
-	static const DWORD kinds[] = { VOLUME_NAME_DOS, VOLUME_NAME_GUID }; /* a volume need not have a letter */
-
-	for (unsigned i = 0; i < 2; i++) {
-		DWORD size = GetFinalPathNameByHandleW(handle, NULL, 0, kinds[i]), length;
-		wchar_t *path = size == 0 ? NULL : allocate_wide(size);
-
-		if (size != 0 && path == NULL)
-			return NULL;
-		length = path == NULL ? 0 : GetFinalPathNameByHandleW(handle, path, size + 1, kinds[i]);
-		if (length != 0 && length <= size)
-			return path;
-		free(path);
-	}
-	return NULL;
-}
-
-wchar_t *win32_real_path(const char *path)
-{
-	const DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
-	wchar_t *wide = win32_path(path), *real = NULL;
-	HANDLE handle = INVALID_HANDLE_VALUE;
-	DWORD problem = GetLastError();
-
-	if (wide != NULL) {
-		handle = CreateFileW(wide, FILE_READ_ATTRIBUTES, share, NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
-		problem = GetLastError();
-	}
-	if (handle != INVALID_HANDLE_VALUE) {
-		real = win32_final_path(handle);
-		problem = GetLastError();
-		(void)CloseHandle(handle);
-	}
-	free(wide);
-	SetLastError(problem);
-	return real;
 }
 
 static bool is_separator(char c)
@@ -355,10 +238,10 @@ int host_real_path(const struct vhdx_env *env, char **out, const char *path, str
 /* Writes "..\" for each directory of `from` beyond the common part, then the rest of `to`. Both are real paths of one root. */
 static char *relative_text(const struct vhdx_env *env, const char *from_directory, const char *to)
 {
-	size_t root = root_length(to), common = root - 1, ups = 0, at = 0, rest;
+	size_t common = root_length(to) - 1, ups = 0, at = 0, rest;
 	char *text;
 
-	for (size_t i = root; from_directory[i] == to[i] || (from_directory[i] == '\0' && to[i] == '\\'); i++) {
+	for (size_t i = common; from_directory[i] == to[i] || (from_directory[i] == '\0' && to[i] == '\\'); i++) {
 		if (to[i] == '\\')
 			common = i;
 		if (from_directory[i] == '\0' || to[i] == '\0')
@@ -381,6 +264,16 @@ static char *relative_text(const struct vhdx_env *env, const char *from_director
 	return text;
 }
 
+/* The root of a share may end in a separator or not. */
+static bool have_same_root(const char *a, const char *b)
+{
+	size_t a_length = root_length(a), b_length = root_length(b);
+
+	a_length -= a_length != 0 && is_separator(a[a_length - 1]);
+	b_length -= b_length != 0 && is_separator(b[b_length - 1]);
+	return a_length == b_length && _strnicmp(a, b, a_length) == 0;
+}
+
 int host_relative_path(const struct vhdx_env *env, char **out, const char *from, const char *to, struct vhdx_error *error)
 {
 	char *directory = host_directory(env, from), *real_from = NULL, *real_to = NULL;
@@ -388,7 +281,7 @@ int host_relative_path(const struct vhdx_env *env, char **out, const char *from,
 
 	if (status == VHDX_OK)
 		status = host_real_path(env, &real_to, to, error);
-	if (status == VHDX_OK && (root_length(real_from) != root_length(real_to) || _strnicmp(real_from, real_to, root_length(real_to)) != 0))
+	if (status == VHDX_OK && !have_same_root(real_from, real_to))
 		status = fail(error, VHDX_E_NOT_FOUND, "no relative path leads to another drive");
 	if (status == VHDX_OK && (*out = relative_text(env, real_from, real_to)) == NULL)
 		status = fail_memory(error);

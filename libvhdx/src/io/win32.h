@@ -2,8 +2,8 @@
 /*
  * Paths between UTF-8 and Windows, for host_win32.c and paths_win32.c alone. Layer: io.
  *
- * The system is only ever given absolute paths that begin with \\?\ : they have no limit of 260 characters, and mean one thing whatever the
- * process does to its current directory later. Results come from malloc; NULL means failure, and GetLastError() tells which.
+ * The system is only given absolute paths that begin with \\?\ : they have no limit of 260 characters. Results come from malloc;
+ * NULL means failure, and GetLastError() tells which.
  */
 #ifndef IO_WIN32_H
 #define IO_WIN32_H
@@ -22,7 +22,7 @@ wchar_t *win32_path(const char *path);
 bool win32_names_device(const wchar_t *path);
 /* Where an open file really is, after all links. */
 wchar_t *win32_final_path(HANDLE handle);
-/* The same of a file or directory that need not be open. */
+/* The same of a file or directory that need not be open; by its letters where the filesystem cannot tell (some RAM disks). */
 wchar_t *win32_real_path(const char *path);
 
 #endif
