@@ -95,6 +95,9 @@ static int add_parent(struct vhdx_disk *disk, struct image *child, const struct 
 
 	if (status == VHDX_OK)
 		status = image_open(&parent, &request, child->format, error);
+	if (status == VHDX_E_NOT_IMAGE)
+		status = fail_at(error, VHDX_E_PARENT_MISMATCH, child->format == VHDX_FORMAT_VHD ? "VHD-089" : "VHDX-174", VHDX_NO_OFFSET,
+				 "it is no %s, and a parent has the format of its child", vhdx_format_name(child->format));
 	if (status == VHDX_OK)
 		status = check_identity(disk, child, parent, error);
 	if (status == VHDX_OK && parent->logical_sector_size != child->logical_sector_size)
@@ -119,8 +122,10 @@ int parent_offer(struct vhdx_parent_request *request, struct vhdx_file *file, st
 	char reason[sizeof(error->message) + 64];
 	int status;
 
-	if (s->accepted)
+	if (s->accepted) {
+		vhdx_file_close(file);
 		return fail(error, VHDX_E_ARGUMENT, "a parent was accepted already");
+	}
 	status = add_parent(s->disk, s->child, file, error);
 	if (status == VHDX_OK) {
 		s->disk->levels[s->disk->depth - 1].owns_file = true;
@@ -131,7 +136,7 @@ int parent_offer(struct vhdx_parent_request *request, struct vhdx_file *file, st
 	}
 	if (status != VHDX_E_NO_MEMORY && !s->quiet) {
 		format_text(reason, sizeof(reason), "%s%s%s", error->rule, error->rule[0] != '\0' ? ": " : "", error->message);
-		parent_note(request, path, status == VHDX_E_NOT_IMAGE ? VHDX_E_PARENT_MISMATCH : status, reason);
+		parent_note(request, path, status, reason);
 	}
 	vhdx_file_close(file);
 	return status == VHDX_E_NO_MEMORY ? status : 0;

@@ -149,6 +149,14 @@ int create_in_file(const struct vhdx_file *file, const struct vhdx_create_option
 	return status < 0 ? error_in_file(error, file->name, 0) : create_started(&c, error);
 }
 
+/* Of \\?\C:\dir\x only a path with a drive means something elsewhere (D-05); a VHD stores it without the prefix. */
+static const char *stored_absolute(const char *real, enum vhdx_format format)
+{
+	if (real == NULL || strlen(real) < 7 || strncmp(real, "\\\\?\\", 4) != 0 || real[5] != ':')
+		return NULL;
+	return format == VHDX_FORMAT_VHD ? real + 4 : real;
+}
+
 /* VHDX-188; the absolute path only where it is one of Windows: decision D-48. */
 static int make_paths(struct creation *c, const char *path, char **relative, char **absolute, struct vhdx_error *error)
 {
@@ -165,7 +173,9 @@ static int make_paths(struct creation *c, const char *path, char **relative, cha
 	if (host_has_drives() && (status == VHDX_OK || status == VHDX_E_NOT_FOUND))
 		status = host_real_path(&c->env, absolute, parent, error);
 	o->parent_relative = *relative;
-	o->parent_absolute = *absolute;
+	o->parent_absolute = stored_absolute(*absolute, o->format);
+	if (status == VHDX_OK && o->parent_relative == NULL && o->parent_absolute == NULL)
+		status = bad(error, "no path leads from the child to its parent; say what shall be stored");
 	return status;
 }
 

@@ -120,7 +120,7 @@ static int add_locator(struct layout *l, unsigned slot, uint32_t code, const cha
 }
 
 /* The name is the absolute path when it fits, as Windows has it, else the last part: VHD-051, VHD-052. */
-static void set_parent_name(struct layout *l, const char *absolute, const char *relative)
+static int set_parent_name(struct layout *l, const char *absolute, const char *relative, struct vhdx_error *error)
 {
 	const char *name = absolute != NULL ? absolute : relative;
 
@@ -128,7 +128,9 @@ static void set_parent_name(struct layout *l, const char *absolute, const char *
 		for (const char *p = name; *p != '\0'; p++)
 			if (*p == '\\' || *p == '/')
 				name = p + 1;
-	(void)utf16_from_utf8(l->header.parent_name, VHD_NAME_UNITS, name, true);
+	if (utf16_from_utf8(l->header.parent_name, VHD_NAME_UNITS, name, true) == SIZE_MAX)
+		return fail(error, VHDX_E_ARGUMENT, "the name of the parent is not UTF-8, or longer than the %d code units of a VHD", VHD_NAME_UNITS);
+	return VHDX_OK;
 }
 
 static int write_locators(struct layout *l, uint64_t *end, struct vhdx_error *error)
@@ -140,8 +142,8 @@ static int write_locators(struct layout *l, uint64_t *end, struct vhdx_error *er
 	l->header.parent_unique_id = l->c->parent->data_identity;
 	if (o->parent_relative == NULL && o->parent_absolute == NULL)
 		return fail(error, VHDX_E_ARGUMENT, "a VHD child stores a relative or an absolute path to its parent, not a volume path alone");
-	set_parent_name(l, o->parent_absolute, o->parent_relative);
-	if (o->parent_absolute != NULL)
+	status = set_parent_name(l, o->parent_absolute, o->parent_relative, error);
+	if (status == VHDX_OK && o->parent_absolute != NULL)
 		status = add_locator(l, 0, VHD_CODE_W2KU, o->parent_absolute, end, error);
 	if (status == VHDX_OK && o->parent_relative != NULL)
 		status = add_locator(l, 1, VHD_CODE_W2RU, o->parent_relative, end, error);

@@ -2,10 +2,18 @@
 /*
  * Who holds a byte of the disk, and reading it: the one place that walks a chain, for every format. Layer: engine.
  *
- * A range is asked of level 0; what that level does not hold is asked of the next one, and so on. In a deep chain most levels hold nothing of a given
- * place, so a table of hints remembers, for each granule of 2 MiB and each level that was asked, the next level that is not wholly transparent there. A read
- * then visits the levels that matter only, whatever the depth. An entry packs granule, level and answer into 64 bits, so readers need no lock; a lost entry
- * costs a walk, never a wrong answer, because images open for reading do not change.
+ * A range is asked of level 0; what that level does not hold is asked of the next one, and so on: walk(). Answers are remembered
+ * as hints, so that a read costs the same at any depth, looks at no sector bitmap twice, and most often is one look-up and one
+ * call of the I/O table: hot().
+ *
+ *   the 1 MiB around an offset is one run of one level   coarse table: its level and place in the file
+ *   it is not                                            coarse table: MIXED; the same for 64 KiB in the fine table
+ *   these are not either                                 fine table: MIXED; walk(), each time
+ *
+ * Both tables are direct mapped and reach 64 GiB and 4 GiB of the disk without a collision. An entry is one 64-bit word, so
+ * readers need no lock; a lost entry costs a walk, never a wrong answer, because images open for reading do not change. The
+ * tables are made after the first PATIENCE walks, so that a look at a few sectors does not pay for them, and done without when
+ * there is no memory.
  */
 #include "engine/disk.h"
 
@@ -15,38 +23,37 @@
 #include "base/checked.h"
 #include "base/error.h"
 
-#define GRANULE (2 * MIB)
-#define HINT_LIMIT (4 * GRANULE) /* longer questions are rare and answered level by level */
+enum { TABLE_COUNT = HINT_COUNT / 2, COARSE_SHIFT = 20, FINE_SHIFT = 16, PATIENCE = 64, MIXED = 7 };
+#define HINT_LIMIT (8 * MIB) /* longer questions are rare, and a walk answers with longer runs */
 
-static uint64_t hint_key(uint64_t granule, unsigned level)
+/*
+ * A hint, from its highest bit: 15 bits of the granule's number beyond the index in the table, 8 bits of level, 3 bits of kind
+ * (vhdx_extent_kind or MIXED; 0 in an empty entry), 38 bits of file offset in sectors. A granule whose number or place does not
+ * fit (disks beyond 128 TiB, files beyond as much) is not remembered.
+ */
+enum { PLACE_BITS = 38, KIND_SHIFT = PLACE_BITS, LEVEL_SHIFT = KIND_SHIFT + 3, TAG_SHIFT = LEVEL_SHIFT + 8, HINT_SECTOR = 512 };
+
+static unsigned hint_kind(uint64_t hint)
 {
-	return (granule + 1) << 9 | level;
+	return (unsigned)(hint >> KIND_SHIFT & 7);
 }
 
-static bool is_transparent(struct vhdx_disk *disk, unsigned level, uint64_t offset, uint64_t length)
+static unsigned hint_level(uint64_t hint)
 {
-	struct image *image = disk->levels[level].image;
-	struct vhdx_error ignored;
-	struct mapping m;
-
-	return range_fits(offset, length, image->disk_size) && image->ops->map(image, offset, length, &m, &ignored) == VHDX_OK &&
-	       m.kind == MAP_ABSENT && m.length == length;
+	return (unsigned)(hint >> LEVEL_SHIFT & 255);
 }
 
-/* The first level from `level` on that may hold something of the granule around `offset`; the last level at the latest. */
-static unsigned next_level(struct vhdx_disk *disk, unsigned level, uint64_t offset)
+static uint64_t hint_file_offset(uint64_t hint)
 {
-	uint64_t granule = offset / GRANULE, key = hint_key(granule, level), start = granule * GRANULE, hint;
-	_Atomic uint64_t *slot = &disk->hints[(granule + (uint64_t)level * 509) % HINT_COUNT];
-	unsigned found = level;
+	return (hint & ((UINT64_C(1) << PLACE_BITS) - 1)) * HINT_SECTOR;
+}
 
-	hint = atomic_load_explicit(slot, memory_order_relaxed);
-	if (hint >> 9 == key)
-		return (unsigned)(hint & 511);
-	while (found + 1 < disk->depth && is_transparent(disk, found, start, min_u64(GRANULE, vhdx_disk_size(disk) - start)))
-		found++;
-	atomic_store_explicit(slot, key << 9 | found, memory_order_relaxed);
-	return found;
+/* 0 when there is none. */
+static uint64_t find_hint(_Atomic uint64_t *table, uint64_t granule)
+{
+	uint64_t hint = atomic_load_explicit(&table[granule % TABLE_COUNT], memory_order_relaxed);
+
+	return hint >> TAG_SHIFT == granule / TABLE_COUNT ? hint : 0;
 }
 
 static void set_data(const struct image *image, const struct mapping *m, struct vhdx_extent *out)
@@ -61,12 +68,12 @@ static void set_data(const struct image *image, const struct mapping *m, struct 
 	out->in_memory = overlaid;
 }
 
-int disk_extent(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error)
+static int walk(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error)
 {
 	unsigned level = 0;
 
 	*out = (struct vhdx_extent){ .disk_offset = disk_offset };
-	for (;;) {
+	for (;; level++) {
 		struct image *image = disk->levels[level].image;
 		struct mapping m;
 		int status;
@@ -84,7 +91,7 @@ int disk_extent(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_o
 			set_data(image, &m, out);
 			return VHDX_OK;
 		}
-		out->length = m.length;
+		length = out->length = m.length;
 		if (m.kind == MAP_ZERO) {
 			out->kind = VHDX_EXTENT_ZERO;
 			return VHDX_OK;
@@ -93,16 +100,87 @@ int disk_extent(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_o
 			out->kind = disk->parent_left_out ? VHDX_EXTENT_PARENT : VHDX_EXTENT_HOLE;
 			return VHDX_OK;
 		}
-		length = m.length;
-		level++;
-		if (disk->hints != NULL && length <= HINT_LIMIT) {
-			unsigned next = next_level(disk, level, disk_offset);
-
-			if (next != level)
-				length = min_u64(length, GRANULE - disk_offset % GRANULE);
-			level = next;
-		}
 	}
+}
+
+/* The tables, coarse before fine; NULL when this disk does without. */
+static _Atomic uint64_t *hint_tables(struct vhdx_disk *disk)
+{
+	_Atomic uint64_t *tables = atomic_load_explicit(&disk->hints, memory_order_acquire), *fresh;
+
+	if (tables != NULL || atomic_fetch_add_explicit(&disk->walks, 1, memory_order_relaxed) < PATIENCE)
+		return tables;
+	fresh = memory_zeroed(&disk->env, HINT_COUNT * sizeof(*fresh));
+	if (fresh == NULL || atomic_compare_exchange_strong(&disk->hints, &tables, fresh))
+		return fresh;
+	memory_release(&disk->env, fresh); /* another thread was quicker */
+	return tables;
+}
+
+static uint64_t make_hint(struct vhdx_disk *disk, uint64_t granule, unsigned shift)
+{
+	uint64_t start = granule << shift, length = min_u64(UINT64_C(1) << shift, vhdx_disk_size(disk) - start);
+	uint64_t tag = granule / TABLE_COUNT << TAG_SHIFT, place;
+	struct vhdx_error ignored;
+	struct vhdx_extent e;
+
+	if (tag >> TAG_SHIFT != granule / TABLE_COUNT)
+		return 0;
+	if (walk(disk, &e, start, length, &ignored) < 0 || e.length != length || e.in_memory)
+		return tag | (uint64_t)MIXED << KIND_SHIFT;
+	place = e.file_offset / HINT_SECTOR;
+	if (e.file_offset % HINT_SECTOR != 0 || place >> PLACE_BITS != 0)
+		return 0;
+	return tag | (uint64_t)e.level << LEVEL_SHIFT | (uint64_t)e.kind << KIND_SHIFT | place;
+}
+
+/* The extent at `disk_offset` up to the end of its granule, when a hint knows it. */
+static bool hinted(struct vhdx_disk *disk, _Atomic uint64_t *table, struct vhdx_extent *out, uint64_t disk_offset,
+		   uint64_t length)
+{
+	for (unsigned shift = COARSE_SHIFT;; shift = FINE_SHIFT, table += TABLE_COUNT) {
+		uint64_t granule = disk_offset >> shift, in_granule = disk_offset - (granule << shift);
+		uint64_t hint = find_hint(table, granule);
+
+		if (hint == 0) {
+			hint = make_hint(disk, granule, shift);
+			atomic_store_explicit(&table[granule % TABLE_COUNT], hint, memory_order_relaxed);
+		}
+		if (hint_kind(hint) == MIXED && shift == COARSE_SHIFT)
+			continue;
+		if (hint_kind(hint) == MIXED || hint == 0)
+			return false;
+		*out = (struct vhdx_extent){
+			.disk_offset = disk_offset,
+			.length = min_u64(length, (UINT64_C(1) << shift) - in_granule),
+			.kind = (enum vhdx_extent_kind)hint_kind(hint),
+			.level = hint_level(hint),
+		};
+		if (out->kind == VHDX_EXTENT_DATA)
+			out->file_offset = hint_file_offset(hint) + in_granule;
+		return true;
+	}
+}
+
+static bool continues(const struct vhdx_extent *e, const struct vhdx_extent *next)
+{
+	return next->kind == e->kind && next->level == e->level &&
+	       (e->kind != VHDX_EXTENT_DATA || next->file_offset == e->file_offset + e->length);
+}
+
+int disk_extent(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error)
+{
+	_Atomic uint64_t *tables = length <= HINT_LIMIT ? hint_tables(disk) : NULL;
+	struct vhdx_extent next;
+
+	if (tables == NULL || !hinted(disk, tables, out, disk_offset, length))
+		return walk(disk, out, disk_offset, length, error);
+	while (out->length < length) {
+		if (!hinted(disk, tables, &next, disk_offset + out->length, length - out->length) || !continues(out, &next))
+			break;
+		out->length += next.length;
+	}
+	return VHDX_OK;
 }
 
 static int read_extent(struct vhdx_disk *disk, const struct vhdx_extent *e, uint8_t *buffer, struct vhdx_error *error)
@@ -117,20 +195,54 @@ static int read_extent(struct vhdx_disk *disk, const struct vhdx_extent *e, uint
 			error->level = e->level;
 		return status;
 	case VHDX_EXTENT_ZERO:
-	case VHDX_EXTENT_HOLE:
-		memset(buffer, 0, (size_t)e->length);
-		return VHDX_OK;
-	case VHDX_EXTENT_PARENT:
-		break;
+	case VHDX_EXTENT_HOLE: memset(buffer, 0, (size_t)e->length); return VHDX_OK;
+	case VHDX_EXTENT_PARENT: break;
 	}
 	fail(error, VHDX_E_PARENT_MISSING, "disk offset 0x%" PRIx64 " is held by the parent, which was left out", e->disk_offset);
 	return error_in_file(error, image->view.file.name, e->level);
 }
 
+/*
+ * The image that holds a whole range in one piece, and where; NULL when no hint says so. Never bytes that a replayed log
+ * overlays.
+ */
+static const struct image *hot(struct vhdx_disk *disk, uint64_t *file_offset, uint64_t disk_offset, size_t length)
+{
+	_Atomic uint64_t *tables = atomic_load_explicit(&disk->hints, memory_order_acquire);
+	unsigned shift = COARSE_SHIFT;
+	uint64_t hint, in_granule;
+
+	if (tables == NULL)
+		return NULL;
+	hint = find_hint(tables, disk_offset >> shift);
+	if (hint_kind(hint) == MIXED) {
+		shift = FINE_SHIFT;
+		hint = find_hint(tables + TABLE_COUNT, disk_offset >> shift);
+	}
+	in_granule = disk_offset & ((UINT64_C(1) << shift) - 1);
+	if (hint_kind(hint) != VHDX_EXTENT_DATA || length > (UINT64_C(1) << shift) - in_granule)
+		return NULL;
+	*file_offset = hint_file_offset(hint) + in_granule;
+	return disk->levels[hint_level(hint)].image;
+}
+
+static int read_file(const struct image *image, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
+{
+	int status = file_read(&image->view.file, buffer, length, file_offset, error);
+
+	if (status < 0)
+		error->level = image->level;
+	return status;
+}
+
 int disk_read(struct vhdx_disk *disk, void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error)
 {
+	uint64_t file_offset;
+	const struct image *image = hot(disk, &file_offset, disk_offset, length);
 	uint8_t *p = buffer;
 
+	if (image != NULL)
+		return read_file(image, buffer, length, file_offset, error);
 	while (length != 0) {
 		struct vhdx_extent e;
 		int status = disk_extent(disk, &e, disk_offset, length, error);

@@ -11,7 +11,7 @@ struct level {
 	bool owns_file; /* the handle is closed with the disk */
 };
 
-enum { HINT_COUNT = 1 << 15 };
+enum { HINT_COUNT = 1 << 17 };
 
 struct vhdx_disk {
 	struct vhdx_env env;
@@ -19,11 +19,13 @@ struct vhdx_disk {
 	struct level *levels;
 	unsigned depth;
 	unsigned flags;
-	bool parent_left_out;      /* VHDX_OPEN_NO_PARENTS, and the last level has a parent */
-	_Atomic uint64_t *hints;   /* see disk.c; only for three levels and more */
+	bool parent_left_out;              /* VHDX_OPEN_NO_PARENTS, and the last level has a parent */
+	_Atomic(_Atomic uint64_t *) hints; /* HINT_COUNT of them, or NULL: see disk.c */
+	atomic_uint walks;                 /* before there are hints */
 };
 
-int disk_open(struct vhdx_disk **out, const struct vhdx_file *file, const struct vhdx_open_options *options, struct vhdx_error *error);
+int disk_open(struct vhdx_disk **out, const struct vhdx_file *file, const struct vhdx_open_options *options,
+	      struct vhdx_error *error);
 void disk_close(struct vhdx_disk *disk);
 
 /* The run at `disk_offset`; the range lies inside the disk and is not empty. */

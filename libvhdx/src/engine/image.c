@@ -27,37 +27,39 @@ static bool ends_as_fixed_vhd(const struct vhdx_file *file)
 	       vhd_footer_decode(&footer, bytes, 0, false, &ignored) == VHDX_OK && footer.disk_type == VHD_DISK_FIXED;
 }
 
-static int detect(enum vhdx_format *out, const struct vhdx_file *file, struct vhdx_error *error)
+/* Opening as VHDX is also the question whether it is one: no other reading of the first bytes. */
+static int open_detected(struct image **out, const struct image_request *request, struct vhdx_error *error)
 {
-	uint8_t bytes[8];
-	int status = file_read(file, bytes, sizeof(bytes), 0, error);
+	int status = vhdx_image_open(out, request, error);
 
-	if (status < 0)
+	if (status == VHDX_E_NOT_IMAGE) {
+		status = vhd_image_open(out, request, error);
+		return status != VHDX_E_NOT_IMAGE
+			       ? status
+			       : fail(error, status,
+				      "this is neither a VHDX ('vhdxfile' in front) nor a VHD ('conectix' at the end)");
+	}
+	if (!ends_as_fixed_vhd(request->file))
 		return status;
-	*out = vhdx_identifier_present(bytes) ? VHDX_FORMAT_VHDX : VHDX_FORMAT_VHD;
-	if (*out == VHDX_FORMAT_VHDX && ends_as_fixed_vhd(file))
-		return fail(error, VHDX_E_NOT_IMAGE, "the file begins as a VHDX and ends as a fixed VHD: say which format it is");
-	return VHDX_OK;
+	if (status == VHDX_OK)
+		image_release(*out);
+	return fail(error, VHDX_E_NOT_IMAGE, "the file begins as a VHDX and ends as a fixed VHD: say which format it is");
 }
 
 int image_open(struct image **out, const struct image_request *request, enum vhdx_format format, struct vhdx_error *error)
 {
+	struct image *image = NULL;
 	int status = VHDX_OK;
-	bool detected = format == VHDX_FORMAT_ANY;
 
-	if (detected)
-		status = detect(&format, request->file, error);
-	if (status == VHDX_OK)
-		switch (format) {
-		case VHDX_FORMAT_ANY:
-		case VHDX_FORMAT_VHDX: status = vhdx_image_open(out, request, error); break;
-		case VHDX_FORMAT_VHD: status = vhd_image_open(out, request, error); break;
-		case VHDX_FORMAT_RAW: status = raw_image_open(out, request, error); break;
-		}
-	if (detected && format == VHDX_FORMAT_VHD && status == VHDX_E_NOT_IMAGE)
-		fail(error, VHDX_E_NOT_IMAGE, "this is neither a VHDX ('vhdxfile' in front) nor a VHD ('conectix' at the end)");
+	switch (format) {
+	case VHDX_FORMAT_ANY: status = open_detected(&image, request, error); break;
+	case VHDX_FORMAT_VHDX: status = vhdx_image_open(&image, request, error); break;
+	case VHDX_FORMAT_VHD: status = vhd_image_open(&image, request, error); break;
+	case VHDX_FORMAT_RAW: status = raw_image_open(&image, request, error); break;
+	}
 	if (status < 0)
 		return error_in_file(error, request->file->name, request->level);
+	*out = image;
 	return VHDX_OK;
 }
 
@@ -74,7 +76,8 @@ void image_release(struct image *image)
 
 int image_add_parent_path(struct image *image, enum vhdx_path_kind kind, char *text, struct vhdx_error *error)
 {
-	if (text == NULL || !memory_grow(image->env, (void **)&image->parent_paths, image->parent_path_count, sizeof(*image->parent_paths))) {
+	if (text == NULL ||
+	    !memory_grow(image->env, (void **)&image->parent_paths, image->parent_path_count, sizeof(*image->parent_paths))) {
 		memory_release(image->env, text);
 		return fail_memory(error);
 	}

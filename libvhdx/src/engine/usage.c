@@ -4,22 +4,29 @@
 #include "base/checked.h"
 #include "base/error.h"
 
-enum { CHUNK = 1 << 18 };
+enum { CHUNK = 1 << 18, SLACK = 4096 /* sector bitmap entries make a BAT a little longer than a round number */ };
 
 int usage_scan(struct image *image, uint64_t file_offset, uint64_t length,
-	       int (*visit)(void *context, const uint8_t *bytes, uint64_t at, uint64_t length, struct vhdx_error *error), void *context,
-	       struct vhdx_error *error)
+	       int (*visit)(void *context, const uint8_t *bytes, uint64_t at, uint64_t length, struct vhdx_error *error),
+	       void *context, struct vhdx_error *error)
 {
-	uint64_t at = 0;
+	uint64_t at = 0, data_end = 0; /* up to there the host file is known to have no hole */
 	int status = VHDX_OK;
-	uint8_t *chunk = memory_allocate(image->env, CHUNK);
+	uint8_t *chunk = memory_allocate(image->env, CHUNK + SLACK);
 
 	if (chunk == NULL)
 		return fail_memory(error);
 	while (status == VHDX_OK && at < length) {
-		uint64_t part = min_u64(CHUNK, length - at);
-		uint64_t hole = round_down(view_hole(&image->view, file_offset + at, length - at), 8);
+		uint64_t part = length - at <= CHUNK + SLACK ? length - at : CHUNK, hole = 0;
 
+		if (at >= data_end) {
+			struct vhdx_file_extent extent = view_extent(&image->view, file_offset + at, length - at);
+
+			if (extent.is_hole)
+				hole = round_down(extent.length, 8);
+			else
+				data_end = at + extent.length;
+		}
 		if (hole != 0) {
 			part = hole;
 			status = visit(context, NULL, at, part, error);

@@ -42,6 +42,12 @@ static int try_footer(struct vhd_image *v, uint64_t offset, struct vhdx_error *e
 	return status < 0 ? status : vhd_footer_decode(&v->footer, bytes, offset, v->lenient, error);
 }
 
+/* A footer was read and is none, or none that we can use: another may stand in for it. A failed read says nothing of the footer. */
+static bool is_unusable(int status)
+{
+	return status == VHDX_E_NOT_IMAGE || status == VHDX_E_DAMAGED || status == VHDX_E_UNSUPPORTED;
+}
+
 static int load_footer(struct vhd_image *v, struct vhdx_error *error)
 {
 	uint64_t size = v->base.view.size;
@@ -54,16 +60,20 @@ static int load_footer(struct vhd_image *v, struct vhdx_error *error)
 	status = try_footer(v, v->blocks_limit, &first);
 	if (status == VHDX_E_NOT_IMAGE) {
 		v->blocks_limit++;
-		status = try_footer(v, v->blocks_limit, error); /* VHD-010 */
+		status = try_footer(v, v->blocks_limit, &first); /* VHD-010 */
 	}
 	if (status == VHDX_OK)
 		return status;
-	v->blocks_limit = size;
-	v->front_copy_used = true;
-	if (try_footer(v, 0, error) == VHDX_OK && v->footer.disk_type != VHD_DISK_FIXED)
-		return VHDX_OK;
-	if (first.status != VHDX_E_NOT_IMAGE || error->status == VHDX_OK)
-		*error = first;
+	if (is_unusable(status)) {
+		v->blocks_limit = size;
+		v->front_copy_used = true;
+		status = try_footer(v, 0, error);
+		if (status == VHDX_OK && v->footer.disk_type != VHD_DISK_FIXED)
+			return VHDX_OK;
+		if (status < 0 && (first.status == VHDX_E_NOT_IMAGE || !is_unusable(status)))
+			return status;
+	}
+	*error = first;
 	return error->status;
 }
 
@@ -231,6 +241,8 @@ static int check_entry(const struct vhd_image *v, uint64_t block, uint32_t entry
 	if (inside && offset >= VHD_SECTOR && !ranges_overlap(offset, length, v->footer.data_offset, vhd_dynamic_header_size) &&
 	    !ranges_overlap(offset, length, v->dynamic.table_offset, (uint64_t)v->dynamic.max_table_entries * 4))
 		return VHDX_OK;
+	if (entry == 0)
+		return broken(error, RULE_VHD_071, v->dynamic.table_offset + block * 4, "block %" PRIu64 " is at sector 0, where the footer copy is", block);
 	return broken(error, RULE_VHD_070, v->dynamic.table_offset + block * 4,
 		      "block %" PRIu64 " at 0x%" PRIx64 " is outside the file or overlaps its structures", block, offset);
 }

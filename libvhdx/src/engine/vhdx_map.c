@@ -64,8 +64,8 @@ int vhdx_check_payload_entry(const struct vhdx_image *v, uint64_t block, uint64_
 	}
 	if (place_is_good(v, offset, v->base.block_size) || place_is_good(v, offset, needed_length(v, block)))
 		return VHDX_OK;
-	if (!range_fits(offset, needed_length(v, block), v->base.view.size))
-		return broken(error, RULE_VHDX_141, place, "payload block %" PRIu64 " at 0x%" PRIx64 " exceeds the file of %" PRIu64 " bytes", block,
+	if (offset == 0 || !range_fits(offset, needed_length(v, block), v->base.view.size))
+		return broken(error, RULE_VHDX_141, place, "payload block %" PRIu64 " at 0x%" PRIx64 " is not inside the file of %" PRIu64 " bytes", block,
 			      offset, v->base.view.size);
 	return broken(error, RULE_VHDX_121, place, "payload block %" PRIu64 " at 0x%" PRIx64 " overlaps the headers, the log or a region", block,
 		      offset);
@@ -73,14 +73,17 @@ int vhdx_check_payload_entry(const struct vhdx_image *v, uint64_t block, uint64_
 
 int vhdx_check_bitmap_entry(const struct vhdx_image *v, uint64_t bat_index, uint64_t entry, struct vhdx_error *error)
 {
-	uint64_t place = entry_offset(v, bat_index);
+	uint64_t offset = vhdx_bat_file_offset(entry), place = entry_offset(v, bat_index);
 
 	if (vhdx_bat_state(entry) != BITMAP_PRESENT)
 		return broken(error, RULE_VHDX_136, place, "a partially present block needs sector bitmap entry %" PRIu64 ", whose state is %u", bat_index,
 			      vhdx_bat_state(entry));
-	if (!place_is_good(v, vhdx_bat_file_offset(entry), VHDX_BITMAP_BLOCK_SIZE))
-		return broken(error, RULE_VHDX_141, place, "the sector bitmap block at 0x%" PRIx64 " is outside the file or overlaps a region",
-			      vhdx_bat_file_offset(entry));
+	if (offset == 0 || !range_fits(offset, VHDX_BITMAP_BLOCK_SIZE, v->base.view.size))
+		return broken(error, RULE_VHDX_141, place, "the sector bitmap block at 0x%" PRIx64 " is not inside the file of %" PRIu64 " bytes",
+			      offset, v->base.view.size);
+	if (!place_is_good(v, offset, VHDX_BITMAP_BLOCK_SIZE))
+		return broken(error, RULE_VHDX_121, place, "the sector bitmap block at 0x%" PRIx64 " overlaps the headers, the log or a region",
+			      offset);
 	return VHDX_OK;
 }
 

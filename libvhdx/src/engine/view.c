@@ -83,10 +83,21 @@ uint64_t view_overlay_run(const struct view *view, uint64_t file_offset, uint64_
 	return min_u64(length, piece->file_offset - file_offset);
 }
 
-uint64_t view_hole(const struct view *view, uint64_t file_offset, uint64_t length)
+struct vhdx_file_extent view_extent(const struct view *view, uint64_t file_offset, uint64_t length)
 {
+	struct vhdx_file_extent extent;
+	struct vhdx_error ignored;
 	bool overlaid;
 	uint64_t run = view_overlay_run(view, file_offset, length, &overlaid);
 
-	return overlaid ? 0 : file_hole(&view->file, file_offset, run);
+	if (overlaid || file_extent(&view->file, &extent, file_offset, run, &ignored) < 0)
+		extent = (struct vhdx_file_extent){ .length = run, .is_hole = 0 };
+	return extent;
+}
+
+uint64_t view_hole(const struct view *view, uint64_t file_offset, uint64_t length)
+{
+	struct vhdx_file_extent extent = view_extent(view, file_offset, length);
+
+	return extent.is_hole ? extent.length : 0;
 }

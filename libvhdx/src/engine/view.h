@@ -16,7 +16,7 @@
 struct overlay_piece {
 	uint64_t file_offset;
 	uint64_t length;
-	uint64_t data_offset;      /* file offset of the data sector in the log; 0: the range becomes zeros */
+	uint64_t data_offset; /* file offset of the data sector in the log; 0: the range becomes zeros */
 	uint8_t leading_bytes[8];
 	uint8_t trailing_bytes[4];
 };
@@ -30,6 +30,8 @@ struct view {
 
 /* Reads the file as replayed; what lies beyond its end is zeros. */
 int view_read(const struct view *view, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error);
+/* The run at `file_offset`, at most `length` (> 0) long: a hole is known to be zeros without reading it. */
+struct vhdx_file_extent view_extent(const struct view *view, uint64_t file_offset, uint64_t length);
 /* Bytes from `file_offset` on, at most `length`, that are known to be zeros without reading them. */
 uint64_t view_hole(const struct view *view, uint64_t file_offset, uint64_t length);
 /* Bytes from `file_offset` on, at most `length`, that are all overlaid or all not; tells which. */

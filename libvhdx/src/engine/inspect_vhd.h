@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The walk through a VHD file: footers -> dynamic header, locators -> BAT. Layer: engine. */
+#ifndef ENGINE_INSPECT_VHD_H
+#define ENGINE_INSPECT_VHD_H
+
+#include "engine/image.h"
+#include "engine/inspect.h"
+#include "format/vhd_dynamic.h"
+#include "format/vhd_footer.h"
+
+struct vhd_walk {
+	struct inspection *in;
+	struct image base;        /* only env and view, for usage_scan */
+	bool has_footer;          /* `footer` is valid */
+	struct vhd_footer footer; /* may be one with a wrong checksum; all zero when there is none */
+	uint64_t footer_offset;
+	bool is_at_end;             /* false: it is the copy in front */
+	struct vhd_dynamic dynamic; /* read at dynamic_offset */
+	uint64_t dynamic_offset;
+	bool has_bat;            /* the table lies in the file and covers the disk */
+	uint64_t block_count;    /* blocks that the disk has */
+	uint64_t structures_end; /* end of headers, BAT and locators */
+	uint64_t limit;          /* blocks end here at the latest: the end footer, or the end of the file */
+};
+
+int inspect_vhd_dynamic(struct vhd_walk *w);
+int inspect_vhd_bat(struct vhd_walk *w);
+
+#endif
