@@ -171,7 +171,7 @@ static void probe_partitions(struct content *out, struct probe *probe, const str
 	for (unsigned i = 0; i < out->listed; i++) {
 		struct content_partition *partition = &out->partitions[i];
 
-		if (partition->outside || partition->container)
+		if (partition->outside || partition->is_bare)
 			continue;
 		if (probe_load(probe, source, partition->offset, partition->size) < 0)
 			partition->unreadable = true;

@@ -48,7 +48,7 @@ struct content_partition {
 	char type_id[37]; /* the GUID, or "0x83" */
 	char name[CONTENT_TEXT_SIZE]; /* GPT only */
 	bool active;      /* MBR: the boot flag; GPT: the legacy boot attribute */
-	bool container;   /* MBR: an extended partition, which holds the logical ones */
+	bool is_bare;     /* of a kind that never holds a filesystem: extended, Microsoft reserved, BIOS boot */
 	bool outside;     /* ends beyond the disk, or before it starts: not looked into */
 	bool unreadable;  /* its start could not be read */
 	struct content_filesystem filesystem;

@@ -6,18 +6,14 @@
  * and entries right, and with at most 64 KiB of entries, four times what everybody writes. It is looked for in sectors of the
  * disk's size and then of the other, because an image copied from a disk with other sectors keeps its table; then at the end of
  * the disk.
- *
- * The CRC-32 is our own: zlib would cost nine system calls of loading in a tool that may make sixty.
  */
 #include <string.h>
+
+#include <zlib.h>
 
 #include "probe.h"
 
 enum { GPT_HEADER_SIZE = 92, GPT_ENTRY_SIZE = 128, GPT_ENTRIES_MAX = 0x10000 };
-
-struct crc_tables {
-	uint32_t step[4][256]; /* what a byte does to the sum when 0 to 3 more follow */
-};
 
 struct gpt {
 	uint32_t sector_size;
@@ -25,39 +21,12 @@ struct gpt {
 	uint64_t entries;   /* disk offset */
 	uint32_t entry_size;
 	uint32_t entry_count;
-	struct crc_tables tables;
 	uint8_t table[GPT_ENTRIES_MAX];
 };
 
-static void make_tables(struct crc_tables *tables)
+static uint32_t checksum(const uint8_t *bytes, uint32_t length)
 {
-	for (uint32_t i = 0; i < 256; i++) {
-		uint32_t value = i;
-
-		for (int bit = 0; bit < 8; bit++)
-			value = value >> 1 ^ (value & 1 ? 0xEDB88320u : 0);
-		tables->step[0][i] = value;
-	}
-	for (int more = 1; more < 4; more++)
-		for (uint32_t i = 0; i < 256; i++) {
-			uint32_t value = tables->step[more - 1][i];
-
-			tables->step[more][i] = value >> 8 ^ tables->step[0][value & 0xFF];
-		}
-}
-
-static uint32_t crc32_of(const struct crc_tables *tables, const uint8_t *bytes, size_t length)
-{
-	uint32_t crc = UINT32_MAX;
-
-	for (; length >= 4; length -= 4, bytes += 4) {
-		crc ^= probe_le32(bytes);
-		crc = tables->step[3][crc & 0xFF] ^ tables->step[2][crc >> 8 & 0xFF] ^ tables->step[1][crc >> 16 & 0xFF] ^
-		      tables->step[0][crc >> 24];
-	}
-	for (; length; length--)
-		crc = crc >> 8 ^ tables->step[0][(crc ^ *bytes++) & 0xFF];
-	return ~crc;
+	return (uint32_t)crc32(0, bytes, length);
 }
 
 /* "c12a7328-f81f-11d2-ba4b-00a0c93ec93b": the first three groups are little-endian on disk. */
@@ -87,7 +56,7 @@ static bool load_gpt(struct gpt *gpt, const struct probe *disk, uint32_t sector_
 	header_size = probe_le32(header + 12);
 	length = probe_le32(header + 16);
 	memcpy(header + 16, zero, 4);
-	if (header_size < GPT_HEADER_SIZE || header_size > sector_size || crc32_of(&gpt->tables, header, header_size) != length)
+	if (header_size < GPT_HEADER_SIZE || header_size > sector_size || checksum(header, header_size) != length)
 		return false;
 	gpt->sector_size = sector_size;
 	gpt->alternate = probe_le64(header + 32);
@@ -101,56 +70,59 @@ static bool load_gpt(struct gpt *gpt, const struct probe *disk, uint32_t sector_
 		return false;
 	gpt->entries = probe_le64(header + 72) * sector_size;
 	return probe_bytes(disk, gpt->table, length, gpt->entries) &&
-	       crc32_of(&gpt->tables, gpt->table, length) == probe_le32(header + 88);
+	       checksum(gpt->table, length) == probe_le32(header + 88);
 }
 
-static const char *gpt_type_name(const char *id)
+static void set_type(struct content_partition *partition, const uint8_t *bytes)
 {
 	static const struct {
 		char id[37];
 		const char *name;
+		bool is_bare;
 	} types[] = {
-		{ "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "EFI system" },
-		{ "e3c9e316-0b5c-4db8-817d-f92df00215ae", "Microsoft reserved" },
-		{ "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7", "Microsoft basic data" },
-		{ "de94bba4-06d1-4d40-a16a-bfd50179d6ac", "Windows recovery" },
-		{ "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", "Windows LDM metadata" },
-		{ "af9b60a0-1431-4f62-bc68-3311714a69ad", "Windows LDM data" },
-		{ "e75caf8f-f680-4cee-afa3-b001e56efc2d", "Windows storage spaces" },
-		{ "0fc63daf-8483-4772-8e79-3d69d8477de4", "Linux filesystem" },
-		{ "4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "Linux root (x86-64)" },
-		{ "44479540-f297-41b2-9af7-d131d5f0458a", "Linux root (x86)" },
-		{ "b921b045-1df0-41c3-af44-4c6f280d3fae", "Linux root (arm64)" },
-		{ "933ac7e1-2eb4-4f13-b844-0e14e2aef915", "Linux home" },
-		{ "3b8f8425-20e0-4f3b-907f-1a25a76f98e8", "Linux server data" },
-		{ "4d21b016-b534-45c2-a9fb-5c16e091fd2d", "Linux var" },
-		{ "8484680c-9521-48c6-9c11-b0720656f69e", "Linux usr (x86-64)" },
-		{ "bc13c2ff-59e6-4262-a352-b275fd6f7172", "Linux extended boot" },
-		{ "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f", "Linux swap" },
-		{ "e6d6d379-f507-44c2-a23c-238f2a3df928", "Linux LVM" },
-		{ "a19d880f-05fc-4d3b-a006-743f0f84911e", "Linux RAID" },
-		{ "ca7d7ccb-63ed-4c53-861c-1742536059cc", "Linux LUKS" },
-		{ "8da63339-0007-60c0-c436-083ac8230908", "Linux reserved" },
-		{ "21686148-6449-6e6f-744e-656564454649", "BIOS boot" },
-		{ "9e1a2d38-c612-4316-aa26-8b49521e5a8b", "PowerPC PReP boot" },
-		{ "516e7cb4-6ecf-11d6-8ff8-00022d09712b", "FreeBSD data" },
-		{ "83bd6b9d-7f41-11dc-be0b-001560b84f0f", "FreeBSD boot" },
-		{ "516e7cb5-6ecf-11d6-8ff8-00022d09712b", "FreeBSD swap" },
-		{ "516e7cb6-6ecf-11d6-8ff8-00022d09712b", "FreeBSD UFS" },
-		{ "516e7cba-6ecf-11d6-8ff8-00022d09712b", "FreeBSD ZFS" },
-		{ "824cc7a0-36a8-11e3-890a-952519ad3f61", "OpenBSD data" },
-		{ "6a898cc3-1dd2-11b2-99a6-080020736631", "ZFS" },
-		{ "48465300-0000-11aa-aa11-00306543ecac", "Apple HFS+" },
-		{ "7c3457ef-0000-11aa-aa11-00306543ecac", "Apple APFS" },
-		{ "fe3a2a5d-4f32-41a7-b725-accc3285a309", "ChromeOS kernel" },
-		{ "3cb8e202-3b7e-47dd-8a3c-7ff2a13cfcec", "ChromeOS root" },
-		{ "aa31e02a-400f-11db-9590-000c2911d1b8", "VMware VMFS" },
+		{ "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "EFI system", false },
+		{ "e3c9e316-0b5c-4db8-817d-f92df00215ae", "Microsoft reserved", true },
+		{ "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7", "Microsoft basic data", false },
+		{ "de94bba4-06d1-4d40-a16a-bfd50179d6ac", "Windows recovery", false },
+		{ "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", "Windows LDM metadata", false },
+		{ "af9b60a0-1431-4f62-bc68-3311714a69ad", "Windows LDM data", false },
+		{ "e75caf8f-f680-4cee-afa3-b001e56efc2d", "Windows storage spaces", false },
+		{ "0fc63daf-8483-4772-8e79-3d69d8477de4", "Linux filesystem", false },
+		{ "4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "Linux root (x86-64)", false },
+		{ "44479540-f297-41b2-9af7-d131d5f0458a", "Linux root (x86)", false },
+		{ "b921b045-1df0-41c3-af44-4c6f280d3fae", "Linux root (arm64)", false },
+		{ "933ac7e1-2eb4-4f13-b844-0e14e2aef915", "Linux home", false },
+		{ "3b8f8425-20e0-4f3b-907f-1a25a76f98e8", "Linux server data", false },
+		{ "4d21b016-b534-45c2-a9fb-5c16e091fd2d", "Linux var", false },
+		{ "8484680c-9521-48c6-9c11-b0720656f69e", "Linux usr (x86-64)", false },
+		{ "bc13c2ff-59e6-4262-a352-b275fd6f7172", "Linux extended boot", false },
+		{ "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f", "Linux swap", false },
+		{ "e6d6d379-f507-44c2-a23c-238f2a3df928", "Linux LVM", false },
+		{ "a19d880f-05fc-4d3b-a006-743f0f84911e", "Linux RAID", false },
+		{ "ca7d7ccb-63ed-4c53-861c-1742536059cc", "Linux LUKS", false },
+		{ "8da63339-0007-60c0-c436-083ac8230908", "Linux reserved", false },
+		{ "21686148-6449-6e6f-744e-656564454649", "BIOS boot", true },
+		{ "9e1a2d38-c612-4316-aa26-8b49521e5a8b", "PowerPC PReP boot", false },
+		{ "516e7cb4-6ecf-11d6-8ff8-00022d09712b", "FreeBSD data", false },
+		{ "83bd6b9d-7f41-11dc-be0b-001560b84f0f", "FreeBSD boot", false },
+		{ "516e7cb5-6ecf-11d6-8ff8-00022d09712b", "FreeBSD swap", false },
+		{ "516e7cb6-6ecf-11d6-8ff8-00022d09712b", "FreeBSD UFS", false },
+		{ "516e7cba-6ecf-11d6-8ff8-00022d09712b", "FreeBSD ZFS", false },
+		{ "824cc7a0-36a8-11e3-890a-952519ad3f61", "OpenBSD data", false },
+		{ "6a898cc3-1dd2-11b2-99a6-080020736631", "ZFS", false },
+		{ "48465300-0000-11aa-aa11-00306543ecac", "Apple HFS+", false },
+		{ "7c3457ef-0000-11aa-aa11-00306543ecac", "Apple APFS", false },
+		{ "fe3a2a5d-4f32-41a7-b725-accc3285a309", "ChromeOS kernel", false },
+		{ "3cb8e202-3b7e-47dd-8a3c-7ff2a13cfcec", "ChromeOS root", false },
+		{ "aa31e02a-400f-11db-9590-000c2911d1b8", "VMware VMFS", false },
 	};
 
+	format_guid(partition->type_id, bytes);
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (memcmp(types[i].id, id, sizeof(types[i].id)) == 0)
-			return types[i].name;
-	return NULL;
+		if (memcmp(types[i].id, partition->type_id, sizeof(types[i].id)) == 0) {
+			partition->type = types[i].name;
+			partition->is_bare = types[i].is_bare;
+		}
 }
 
 static bool is_unused(const uint8_t *entry)
@@ -180,8 +152,7 @@ static uint64_t list_gpt(struct content *out, const struct gpt *gpt, uint64_t di
 		partition->offset = probe_product(first, gpt->sector_size);
 		partition->size = first > last ? 0 : probe_product(last - first + 1, gpt->sector_size);
 		partition->active = entry[48] >> 2 & 1;
-		format_guid(partition->type_id, entry);
-		partition->type = gpt_type_name(partition->type_id);
+		set_type(partition, entry);
 		probe_text_utf16(partition->name, entry + 56, 36);
 	}
 	return end;
@@ -214,7 +185,6 @@ bool partitions_gpt(struct content *out, const struct probe *disk, uint64_t *end
 	if (!protective || disk->bytes[510] != 0x55 || disk->bytes[511] != 0xAA)
 		return false;
 	out->table = CONTENT_GPT;
-	make_tables(&gpt.tables);
 	if (!find_gpt(out, &gpt, disk)) {
 		out->gpt_damaged = true;
 		return true;

@@ -48,7 +48,7 @@ static uint64_t add_mbr(struct content *out, const uint8_t *entry, unsigned numb
 
 	if (partition) {
 		partition->outside = outside;
-		partition->container = is_extended(entry[4]);
+		partition->is_bare = is_extended(entry[4]);
 		partition->offset = first * out->sector_size;
 		partition->size = count * out->sector_size;
 		partition->active = entry[0] == 0x80;

@@ -86,13 +86,15 @@ static void show_title(struct walk *walk, const struct vhdx_field *field)
 static int show_field(void *context, const struct vhdx_field *field)
 {
 	struct walk *walk = context;
+	char name[80];
 
 	show_title(walk, field);
 	walk->fields++;
-	printf("  0x%010" PRIx64 "  ", field->file_offset);
 	if (field->part == VHDX_PART_BAT)
-		printf("%-10" PRIu64 " ", field->index);
-	printf("%-24s %s\n", field->name, text_clean(field->value).text);
+		snprintf(name, sizeof(name), "%s %" PRIu64, field->name, field->index);
+	else
+		snprintf(name, sizeof(name), "%s", field->name);
+	printf("  0x%010" PRIx64 "  %-24s %s\n", field->file_offset, name, text_clean(field->value).text);
 	if (field->rule[0] || field->problem[0])
 		printf("  ^ %s%s%s\n", field->rule, field->rule[0] && field->problem[0] ? ": " : "",
 		       text_clean(field->problem).text);

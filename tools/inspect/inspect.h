@@ -70,7 +70,6 @@ struct json *inspect_section(struct inspect *inspect);
 
 /* Opens the disk, or says why not and opens the first file alone when it is only its parents that fail. */
 void inspect_open(struct inspect *inspect);
-void inspect_release(struct inspect *inspect);
 
 /* The answers. */
 void overview_show(struct inspect *inspect);

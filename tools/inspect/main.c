@@ -231,6 +231,7 @@ static void answer(struct inspect *inspect, unsigned questions)
 	}
 }
 
+/* The end of the process closes the image and frees the rest, which is reachable from here. */
 int main(int argc, char **argv)
 {
 	static struct inspect inspect = { .open = TOOL_OPEN_INIT };
@@ -239,11 +240,8 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	tool_begin("vhdx-inspect", &argc, &argv);
-	if (!parse(&inspect, argc, argv, &status)) {
-		tool_open_release(&inspect.open);
+	if (!parse(&inspect, argc, argv, &status))
 		return status;
-	}
 	answer(&inspect, answerable(&inspect));
-	inspect_release(&inspect);
 	return tool_end(inspect.status);
 }

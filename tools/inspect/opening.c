@@ -96,14 +96,3 @@ void inspect_open(struct inspect *inspect)
 	if (error.status == VHDX_E_DAMAGED && !(inspect->questions & ASK_FIELDS))
 		tool_warn("try %s --all %s", tool_name, error.level && error.file[0] ? error.file : inspect->path);
 }
-
-void inspect_release(struct inspect *inspect)
-{
-	vhdx_close(inspect->disk);
-	for (size_t i = 0; i < inspect->attempt_count; i++) {
-		free(inspect->attempts[i].path);
-		free(inspect->attempts[i].reason);
-	}
-	free(inspect->attempts);
-	tool_open_release(&inspect->open);
-}
