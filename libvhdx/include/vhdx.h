@@ -22,6 +22,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* An options structure of this version, all defaults: what the _INIT macros below are. */
+#ifdef __cplusplus
+template <typename Options> inline Options vhdx_init()
+{
+	Options options = Options();
+	options.struct_size = sizeof(Options);
+	return options;
+}
+#define VHDX_INIT(type) vhdx_init<type>()
+#else
+#define VHDX_INIT(type) { .struct_size = sizeof(type) }
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -129,7 +142,7 @@ struct vhdx_env {
 	/* Seconds since 1970-01-01 UTC (VHD time stamps). */
 	uint64_t (*now)(void *context);
 };
-#define VHDX_ENV_INIT { sizeof(struct vhdx_env), NULL, NULL, NULL, NULL, NULL }
+#define VHDX_ENV_INIT VHDX_INIT(struct vhdx_env)
 
 /* ------------------------------------------------------------------------------------------------------------------
  * Files: the I/O table. A ready-made one serves host files and block devices; a caller may bring its own.
@@ -271,7 +284,7 @@ struct vhdx_resolver {
 	size_t search_count;
 	unsigned file_flags; /* VHDX_FILE_NO_LOCK or 0, for the parents */
 };
-#define VHDX_RESOLVER_INIT { sizeof(struct vhdx_resolver), NULL, NULL, 0, NULL, 0, 0 }
+#define VHDX_RESOLVER_INIT VHDX_INIT(struct vhdx_resolver)
 
 /* An open_parent callback; its context is a const struct vhdx_resolver, or NULL for the defaults. */
 VHDX_API int vhdx_resolve_parent(void *resolver, struct vhdx_parent_request *request, struct vhdx_error *error);
@@ -305,7 +318,7 @@ struct vhdx_open_options {
 	void (*on_attempt)(void *context, const struct vhdx_parent_attempt *attempt);
 	void *on_attempt_context;
 };
-#define VHDX_OPEN_OPTIONS_INIT { sizeof(struct vhdx_open_options), 0, VHDX_FORMAT_ANY, NULL, NULL, NULL, NULL, 0, NULL, NULL }
+#define VHDX_OPEN_OPTIONS_INIT VHDX_INIT(struct vhdx_open_options)
 
 /* Opens a host file for reading. Without open_parent and parents a differencing image fails with VHDX_E_PARENT_MISSING. The file is
  * never modified. Cost is O(1) in the size of the disk. */
@@ -389,7 +402,7 @@ struct vhdx_info {
 	uint64_t block_count;        /* payload blocks of the disk; 0 for VHD fixed and raw */
 	uint64_t bat_offset;         /* file offset of the BAT; 0 when none */
 };
-#define VHDX_INFO_INIT { .struct_size = sizeof(struct vhdx_info) }
+#define VHDX_INFO_INIT VHDX_INIT(struct vhdx_info)
 
 /* VHDX_E_RANGE when there is no such level. Set `info->struct_size` first (VHDX_INFO_INIT). */
 VHDX_API int vhdx_get_info(const vhdx_disk *disk, unsigned level, struct vhdx_info *info, struct vhdx_error *error);
@@ -414,7 +427,7 @@ struct vhdx_usage {
 	uint64_t pairs;                /* pairs of present blocks that are neighbours on the disk */
 	uint64_t file_end;             /* end of the last structure in the file */
 };
-#define VHDX_USAGE_INIT { .struct_size = sizeof(struct vhdx_usage) }
+#define VHDX_USAGE_INIT VHDX_INIT(struct vhdx_usage)
 
 /* Fragmentation in percent is 100 * breaks / pairs. For VHD fixed and raw the disk counts as one present block. */
 VHDX_API int vhdx_get_usage(vhdx_disk *disk, unsigned level, struct vhdx_usage *usage, struct vhdx_error *error);
@@ -464,7 +477,7 @@ struct vhdx_create_options {
 	int (*on_progress)(void *context, uint64_t done, uint64_t total);
 	void *on_progress_context;
 };
-#define VHDX_CREATE_OPTIONS_INIT { .struct_size = sizeof(struct vhdx_create_options) }
+#define VHDX_CREATE_OPTIONS_INIT VHDX_INIT(struct vhdx_create_options)
 
 /*
  * Creates a disk as a new file of the host; VHDX_E_EXISTS when there is one. On failure the file is removed again. For a
@@ -523,7 +536,7 @@ struct vhdx_inspect_options {
 	int (*on_field)(void *context, const struct vhdx_field *field);
 	int (*on_finding)(void *context, const struct vhdx_finding *finding);
 };
-#define VHDX_INSPECT_OPTIONS_INIT { .struct_size = sizeof(struct vhdx_inspect_options) }
+#define VHDX_INSPECT_OPTIONS_INIT VHDX_INIT(struct vhdx_inspect_options)
 
 /*
  * Walks the structures in file order as far as they can be found. Returns VHDX_OK when the walk came to its end, whatever it found; damage

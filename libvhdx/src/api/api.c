@@ -87,16 +87,16 @@ int vhdx_open_file(vhdx_disk **out, const struct vhdx_file *file, const struct v
 	return disk_open(out, file, &options, error);
 }
 
-int vhdx_open(vhdx_disk **out, const char *path, const struct vhdx_open_options *options, struct vhdx_error *error)
+int vhdx_open(vhdx_disk **out, const char *path, const struct vhdx_open_options *given, struct vhdx_error *error)
 {
-	unsigned flags = options != NULL && options->flags & VHDX_OPEN_NO_LOCK ? VHDX_FILE_NO_LOCK : 0;
+	struct vhdx_open_options options = open_options(given);
 	struct vhdx_file file;
 	int status;
 
 	error = OR_LOCAL(error);
-	status = vhdx_file_open(&file, path, flags, error);
+	status = vhdx_file_open(&file, path, options.flags & VHDX_OPEN_NO_LOCK ? VHDX_FILE_NO_LOCK : 0, error);
 	if (status == VHDX_OK) {
-		status = vhdx_open_file(out, &file, options, error);
+		status = vhdx_open_file(out, &file, &options, error);
 		if (status < 0)
 			vhdx_file_close(&file);
 	}

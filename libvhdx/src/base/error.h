@@ -27,6 +27,11 @@ int fail_memory(struct vhdx_error *error);
 /* Adds the file to an error that has none yet; returns error->status. */
 int error_in_file(struct vhdx_error *error, const char *file, unsigned level);
 
+/* For calls into the caller's code, which may tell a whole error, an os_error, or nothing but its status. It gets a blank error of its own; */
+void error_clear(struct vhdx_error *told);
+/* when it has failed with `status`, what it told goes into `error`, or `message` when that was nothing. Returns `status`. */
+int error_take(struct vhdx_error *error, const struct vhdx_error *told, int status, const char *message);
+
 /* snprintf with C99 semantics on every system. */
 int format_text(char *text, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 

@@ -171,11 +171,14 @@ static int search_parent(struct vhdx_disk *disk, struct image *child, const stru
 		.path_count = child->parent_path_count,
 		.internal = &search,
 	};
-	int status = options->open_parent == NULL ? VHDX_OK : options->open_parent(options->open_parent_context, &request, error);
+	struct vhdx_error told;
+	int status = VHDX_OK;
 
+	error_clear(&told);
+	if (options->open_parent != NULL)
+		status = options->open_parent(options->open_parent_context, &request, &told);
 	if (status < 0) {
-		if (error->status != status) /* a callback that left the error alone */
-			fail(error, status, "the search for its parent failed");
+		(void)error_take(error, &told, status, "the search for its parent failed");
 		return error_in_file(error, child->view.file.name, child->level);
 	}
 	return search.accepted ? VHDX_OK : no_parent(&search, error);

@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/utf.h"
 #include "format/vhd_layout.h"
 #include "format/vhdx_layout.h"
 #include "io/host.h"
@@ -49,6 +50,8 @@ static int check_vhdx(const struct vhdx_create_options *o, struct vhdx_error *er
 		return bad(error, "the physical sector size is smaller than the logical one");
 	if (!is_power_of_two(o->block_size) || o->block_size < VHDX_MIN_BLOCK_SIZE || o->block_size > VHDX_MAX_BLOCK_SIZE)
 		return bad(error, "the block size of a VHDX is a power of two from 1 MiB to 256 MiB");
+	if (utf16_from_utf8(NULL, VHDX_CREATOR_UNITS - 1, o->creator, false) == SIZE_MAX)
+		return bad(error, "the creator text is not UTF-8, or longer than 255 characters");
 	if (o->log_length % VHDX_ALIGNMENT != 0 || o->log_length > GIB)
 		return bad(error, "the log is a multiple of 1 MiB, at most 1 GiB");
 	if (o->size > VHDX_MAX_DISK_SIZE)
@@ -128,6 +131,7 @@ static int start(struct creation *c, const struct vhdx_file *file, const struct 
 
 static int create_started(struct creation *c, struct vhdx_error *error)
 {
+	struct vhdx_error ignored;
 	uint64_t size;
 	int status = file_get_size(c->file, &size, error);
 
@@ -136,8 +140,11 @@ static int create_started(struct creation *c, struct vhdx_error *error)
 	if (status == VHDX_OK && c->options.type == VHDX_TYPE_DIFFERENCING && c->options.parent_relative == NULL &&
 	    c->options.parent_absolute == NULL && c->options.parent_volume == NULL)
 		status = bad(error, "a differencing disk needs at least one path to its parent");
-	if (status == VHDX_OK)
+	if (status == VHDX_OK) {
 		status = c->options.format == VHDX_FORMAT_VHDX ? create_vhdx(c, error) : create_vhd(c, error);
+		if (status < 0) /* empty again, as far as that can be had: the identifier may be there when the last flush fails */
+			(void)file_set_size(c->file, 0, &ignored);
+	}
 	return status < 0 ? error_in_file(error, c->file->name, 0) : VHDX_OK;
 }
 

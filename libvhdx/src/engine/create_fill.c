@@ -29,10 +29,19 @@ static int progress(const struct creation *c, uint64_t done, struct vhdx_error *
 	return fail(error, VHDX_E_CANCELLED, "cancelled");
 }
 
+/* A call of the source came back: anything but 0 is its failure. */
+static int judge_source(int status, const struct vhdx_error *told, struct vhdx_error *error)
+{
+	if (status == VHDX_OK)
+		return VHDX_OK;
+	return error_take(error, told, status < 0 ? status : VHDX_E_ARGUMENT, "the source could not be read");
+}
+
 /* Bytes from `offset` on that are zeros for sure; otherwise 0, and f->data_end says how far there is data. */
 static int known_zeros(struct fill *f, uint64_t offset, uint64_t *zeros, struct vhdx_error *error)
 {
 	struct vhdx_extent extent = { .length = 0 };
+	struct vhdx_error told;
 	int status;
 
 	*zeros = 0;
@@ -42,7 +51,8 @@ static int known_zeros(struct fill *f, uint64_t offset, uint64_t *zeros, struct 
 		f->data_end = f->source->size;
 		return VHDX_OK;
 	}
-	status = f->source->extent(f->source->context, &extent, offset, f->source->size - offset, error);
+	error_clear(&told);
+	status = judge_source(f->source->extent(f->source->context, &extent, offset, f->source->size - offset, &told), &told, error);
 	if (status < 0)
 		return status;
 	extent.length = min_u64(extent.length, f->source->size - offset);
@@ -90,6 +100,16 @@ static int write_piece(struct fill *f, uint64_t offset, size_t length, struct vh
 	return status;
 }
 
+static int copy_piece(struct fill *f, uint64_t offset, size_t length, struct vhdx_error *error)
+{
+	struct vhdx_error told;
+	int status;
+
+	error_clear(&told);
+	status = judge_source(f->source->read(f->source->context, f->buffer, length, offset, &told), &told, error);
+	return status == VHDX_OK ? write_piece(f, offset, length, error) : status;
+}
+
 static int copy_all(struct fill *f, struct vhdx_error *error)
 {
 	uint64_t offset = 0, size = f->source->size;
@@ -102,9 +122,7 @@ static int copy_all(struct fill *f, struct vhdx_error *error)
 		if (status == VHDX_OK && zeros == 0) {
 			length = min_u64(PIECE, f->data_end - offset);
 			length = min_u64(length, f->sink->block_size - offset % f->sink->block_size);
-			status = f->source->read(f->source->context, f->buffer, (size_t)length, offset, error);
-			if (status == VHDX_OK)
-				status = write_piece(f, offset, (size_t)length, error);
+			status = copy_piece(f, offset, (size_t)length, error);
 			zeros = length;
 		}
 		offset += zeros;

@@ -54,25 +54,24 @@ static int start_footer(struct layout *l, struct vhdx_error *error)
 	return guid_is_zero(&o->disk_id) ? env_random_guids(&l->c->env, &l->footer.unique_id, 1, error) : VHDX_OK;
 }
 
-static int write_footer(struct layout *l, uint64_t offset, struct vhdx_error *error)
-{
-	uint8_t bytes[vhd_footer_size];
-
-	vhd_footer_encode(bytes, &l->footer);
-	return file_write(l->c->file, bytes, sizeof(bytes), offset, error);
-}
-
-/* Data first, footers behind a flush. `front` tells whether there is a copy in front. */
+/*
+ * The footers, behind a flush of everything else (W10). In front the dynamic header comes with the footer, and after the one at the end: a creation that is
+ * interrupted between the two has left a footer that leads to no header.
+ */
 static int finish(struct layout *l, uint64_t footer_offset, bool front, struct vhdx_error *error)
 {
+	uint8_t bytes[vhd_footer_size + vhd_dynamic_header_size];
 	int status = file_flush(l->c->file, error);
 
 	if (status == VHDX_OK)
 		status = start_footer(l, error);
-	if (status == VHDX_OK && front)
-		status = write_footer(l, 0, error);
+	vhd_footer_encode(bytes, &l->footer);
 	if (status == VHDX_OK)
-		status = write_footer(l, footer_offset, error);
+		status = file_write(l->c->file, bytes, vhd_footer_size, footer_offset, error);
+	if (front)
+		vhd_dynamic_encode(bytes + vhd_footer_size, &l->header);
+	if (status == VHDX_OK && front)
+		status = file_write(l->c->file, bytes, sizeof(bytes), 0, error);
 	return status == VHDX_OK ? file_flush(l->c->file, error) : status;
 }
 
@@ -197,7 +196,6 @@ static int place_block(void *context, uint64_t block, uint64_t *file_offset, str
 static int create_blocks(struct layout *l, struct vhdx_error *error)
 {
 	struct block_sink sink = { l->header.block_size, place_block, l };
-	uint8_t bytes[vhd_dynamic_header_size];
 	uint64_t footer_offset;
 	int status = file_set_size(l->c->file, l->table_end, error);
 
@@ -207,9 +205,6 @@ static int create_blocks(struct layout *l, struct vhdx_error *error)
 		status = move_window(l, l->header.max_table_entries - 1, error);
 	if (status == VHDX_OK)
 		status = flush_window(l, error);
-	vhd_dynamic_encode(bytes, &l->header);
-	if (status == VHDX_OK)
-		status = file_write(l->c->file, bytes, sizeof(bytes), vhd_footer_size, error);
 	footer_offset = round_up(l->next_end + vhd_footer_size, ALIGN) - vhd_footer_size;
 	if (status == VHDX_OK)
 		status = file_set_size(l->c->file, footer_offset, error);

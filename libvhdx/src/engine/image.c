@@ -39,7 +39,8 @@ static int open_detected(struct image **out, const struct image_request *request
 			       : fail(error, status,
 				      "this is neither a VHDX ('vhdxfile' in front) nor a VHD ('conectix' at the end)");
 	}
-	if (!ends_as_fixed_vhd(request->file))
+	if ((status < 0 && status != VHDX_E_DAMAGED && status != VHDX_E_UNSUPPORTED && status != VHDX_E_NEEDS_REPLAY) ||
+	    !ends_as_fixed_vhd(request->file)) /* a failed read or allocation says nothing of the format */
 		return status;
 	if (status == VHDX_OK)
 		image_release(*out);

@@ -187,7 +187,10 @@ static int guess(struct inspection *in, enum vhdx_format *out)
 	return VHDX_OK;
 }
 
-/* Decision D-03. Whoever may write the contents of a disk can make a file look like both; an open that is to find out refuses it. */
+/*
+ * Decision D-03. Whoever may write the contents of a disk can make a file look like both; an open that is to find out refuses
+ * it.
+ */
 static int detect(struct inspection *in, enum vhdx_format *out)
 {
 	uint8_t bytes[vhd_footer_size];

@@ -7,9 +7,10 @@
  *   inspect_vhdx.c       identifier, headers; the other parts of a VHDX in inspect_vhdx_*.c
  *   inspect_vhd.c        footers; dynamic header with locators, and BAT of a VHD in inspect_vhd_*.c
  *
- * The walk judges with the decoders that an open uses, but goes on after a broken rule as far as the bytes make sense. What a structure
- * breaks is collected first (inspect_judged), then told together with its fields (inspect_structure). A problem is an ERROR exactly when an
- * open, or the reads that meet it, refuse the file or may go wrong; what an open would accept is a WARNING or a NOTE.
+ * The walk judges with the decoders that an open uses, but goes on after a broken rule as far as the bytes make sense. What a
+ * structure breaks is collected first (inspect_judged), then told together with its fields (inspect_structure). A problem is an
+ * ERROR exactly when an open, or the reads that meet it, refuse the file or may go wrong; what an open would accept is a
+ * WARNING or a NOTE.
  */
 #ifndef ENGINE_INSPECT_H
 #define ENGINE_INSPECT_H
@@ -21,7 +22,7 @@
 #include "format/fields.h"
 #include "format/rules.h"
 
-enum { INSPECT_PROBLEMS = 8, INSPECT_TEXT_SIZE = UTF8_SIZE(32768) };
+enum { INSPECT_PROBLEMS = 16, INSPECT_TEXT_SIZE = UTF8_SIZE(32768) };
 
 struct inspect_problem {
 	enum vhdx_severity severity;
@@ -67,14 +68,16 @@ static inline bool inspect_wants_fields(const struct inspection *in, enum vhdx_p
 }
 
 /*
- * Takes the result of a check whose error is in->why. A refusal becomes a problem of the structure that is told next, and the result is
- * VHDX_OK; any other failure ends the walk and is returned.
+ * Takes the result of a check whose error is in->why. A refusal becomes a problem of the structure that is told next, and the
+ * result is VHDX_OK; any other failure ends the walk and is returned.
  */
 int inspect_judged(struct inspection *in, enum vhdx_severity severity, int status);
 #define inspect_broken(in, severity, rule, place, ...) inspect_judged(in, severity, broken(&(in)->why, rule, place, __VA_ARGS__))
 
-/* Tells the fields of a structure, each with the problem whose place it is, then its problems as findings, among them reserved fields that
- * are not zero. */
+/*
+ * Tells the fields of a structure, each with the problem whose place it is, then its problems as findings, among them reserved
+ * fields that are not zero.
+ */
 int inspect_structure(struct inspection *in, const struct inspect_item *item);
 /* The first half of that; the problems are kept. */
 int inspect_fields(struct inspection *in, const struct inspect_item *item);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sorts in place by heap, because the C library's qsort may allocate as much again; blocks that stand in order are not sorted at all. Then
- * one sweep in order of the starts: whatever lies before the farthest end so far is claimed twice. The results are never more than the
- * ranges already passed, so they overwrite them.
+ * Sorts in place by heap, because the C library's qsort may allocate as much again; blocks that stand in order are not sorted
+ * at all. Then one sweep in order of the starts: whatever lies before the farthest end so far is claimed twice. The results are
+ * never more than the ranges already passed, so they overwrite them.
  */
 #include "engine/inspect_claims.h"
 

@@ -2,8 +2,8 @@
 /*
  * Which bytes of a file more than one block claims, for any number of blocks in bounded memory. Layer: engine.
  *
- * Blocks that follow each other in the file take one place together, so an image that was written in order needs a few bytes. There is room
- * for 2^20 places, 16 MiB; what comes after that is not looked at, and `is_full` says so.
+ * Blocks that follow each other in the file take one place together, so an image that was written in order needs a few bytes.
+ * There is room for 2^20 places, 16 MiB; what comes after that is not looked at, and `is_full` says so.
  */
 #ifndef ENGINE_INSPECT_CLAIMS_H
 #define ENGINE_INSPECT_CLAIMS_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values of fields as text for people: numbers decimal, places and checksums hexadecimal, both where that helps; codes, GUIDs, UTF-16, times
- * and versions in their own form. Layer: engine. No value is longer than INSPECT_TEXT_SIZE: the longest UTF-16 field has 256 units.
+ * Values of fields as text for people: numbers decimal, places and checksums hexadecimal, both where that helps; codes, GUIDs,
+ * UTF-16, times and versions in their own form. Layer: engine. No value is longer than INSPECT_TEXT_SIZE: the longest UTF-16
+ * field has 256 units.
  */
 #include <inttypes.h>
 #include <string.h>

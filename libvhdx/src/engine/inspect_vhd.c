@@ -2,8 +2,8 @@
 /*
  * Inspects the footers of a VHD file and leads the walk through the rest. Layer: engine. specs/vhd.md section 4.1.
  *
- * A footer in the last 512 bytes, or if there is none in the last 511, is the end footer. The one in front is a copy of it unless the disk is
- * fixed: then the front of the file is the disk, whatever stands there (VHD-029).
+ * A footer in the last 512 bytes, or if there is none in the last 511, is the end footer. The one in front is a copy of it
+ * unless the disk is fixed: then the front of the file is the disk, whatever stands there (VHD-029).
  */
 #include "engine/inspect_vhd.h"
 
@@ -81,9 +81,41 @@ static void judge_geometry(struct inspection *in, const struct vhd_footer *f, ui
 			       right.sectors_per_track, f->current_size);
 }
 
-/* What a footer may break without being refused. */
-static void judge_footer(struct inspection *in, const struct vhd_footer *f, uint64_t place)
+/* Where the footer says that the disk is: VHD-016 to VHD-018, VHD-035. */
+static void judge_place(struct vhd_walk *w)
 {
+	struct inspection *in = w->in;
+	const struct vhd_footer *f = &w->footer;
+	uint64_t place = w->footer_offset;
+
+	if (f->disk_type != VHD_DISK_FIXED) {
+		if (!inspect_vhd_has_dynamic(in, f))
+			inspect_broken(in, VHDX_SEVERITY_ERROR, RULE_VHD_016, place + vhd_footer_data_offset_at,
+				       "the dynamic header at 0x%" PRIx64 " is outside the file", f->data_offset);
+		return;
+	}
+	if (f->data_offset != VHD_NO_OFFSET)
+		inspect_broken(in,
+			       f->data_offset == 0 || f->data_offset == UINT32_MAX ? VHDX_SEVERITY_NOTE : VHDX_SEVERITY_WARNING,
+			       RULE_VHD_017, place + vhd_footer_data_offset_at,
+			       "data offset of a fixed disk is 0x%" PRIx64 ", not 64 one bits", f->data_offset);
+	if (f->current_size > w->limit)
+		inspect_broken(in, VHDX_SEVERITY_ERROR, RULE_VHD_035, place + vhd_footer_current_size_at,
+			       "current size %" PRIu64 " exceeds the %" PRIu64 " bytes before the footer", f->current_size,
+			       w->limit);
+	if (f->current_size < w->limit)
+		inspect_broken(in, VHDX_SEVERITY_NOTE, RULE_VHD_035, f->current_size,
+			       "%" PRIu64 " bytes stand between the end of the disk and the footer", w->limit - f->current_size);
+}
+
+/* What the footer in use breaks though it is valid. */
+static void judge_footer(struct vhd_walk *w)
+{
+	struct inspection *in = w->in;
+	const struct vhd_footer *f = &w->footer;
+	uint64_t place = w->footer_offset;
+
+	judge_place(w);
 	if ((f->features & 2) == 0)
 		inspect_broken(in, VHDX_SEVERITY_WARNING, RULE_VHD_011, place + vhd_footer_features_at,
 			       "bit 1 of features is clear");
@@ -93,11 +125,6 @@ static void judge_footer(struct inspection *in, const struct vhd_footer *f, uint
 	if (f->file_format_version != 0x00010000)
 		inspect_broken(in, VHDX_SEVERITY_WARNING, RULE_VHD_014, place + vhd_footer_file_format_version_at,
 			       "file format version is 0x%08" PRIx32 ", not 0x00010000", f->file_format_version);
-	if (f->disk_type == VHD_DISK_FIXED && f->data_offset != VHD_NO_OFFSET)
-		inspect_broken(in,
-			       f->data_offset == 0 || f->data_offset == UINT32_MAX ? VHDX_SEVERITY_NOTE : VHDX_SEVERITY_WARNING,
-			       RULE_VHD_017, place + vhd_footer_data_offset_at,
-			       "data offset of a fixed disk is 0x%" PRIx64 ", not 64 one bits", f->data_offset);
 	if (f->saved_state > 1)
 		inspect_broken(in, VHDX_SEVERITY_WARNING, RULE_VHD_032, place + vhd_footer_saved_state_at,
 			       "saved state is %u, not 0 or 1", f->saved_state);
@@ -123,7 +150,7 @@ static int tell_footer(struct vhd_walk *w, const struct place *place, unsigned i
 	in->why = place->why;
 	inspect_judged(in, w->has_footer ? VHDX_SEVERITY_WARNING : VHDX_SEVERITY_ERROR, place->status);
 	if (place->status == VHDX_OK && (index == END) == w->is_at_end)
-		judge_footer(in, &w->footer, place->offset);
+		judge_footer(w);
 	return inspect_structure(in, &item);
 }
 
@@ -174,21 +201,6 @@ static int compare(struct vhd_walk *w, const struct place *places)
 	return VHDX_OK;
 }
 
-/* VHD-035. */
-static int judge_fixed(struct vhd_walk *w)
-{
-	uint64_t size = w->footer.current_size;
-
-	if (size > w->limit)
-		return inspect_say(w->in, VHDX_PART_HEADERS, VHDX_SEVERITY_ERROR, RULE_VHD_035,
-				   w->footer_offset + vhd_footer_current_size_at,
-				   "current size %" PRIu64 " exceeds the %" PRIu64 " bytes before the footer", size, w->limit);
-	if (size < w->limit)
-		return inspect_say(w->in, VHDX_PART_HEADERS, VHDX_SEVERITY_NOTE, RULE_VHD_035, size,
-				   "%" PRIu64 " bytes stand between the end of the disk and the footer", w->limit - size);
-	return VHDX_OK;
-}
-
 static int walk(struct vhd_walk *w, struct place *places)
 {
 	bool shows_front;
@@ -211,10 +223,8 @@ static int walk(struct vhd_walk *w, struct place *places)
 		status = tell_footer(w, &places[FRONT], FRONT);
 	if (status == VHDX_OK)
 		status = compare(w, places);
-	if (status < 0)
+	if (status < 0 || w->footer.disk_type == VHD_DISK_FIXED)
 		return status;
-	if (w->footer.disk_type == VHD_DISK_FIXED)
-		return judge_fixed(w);
 	status = inspect_vhd_dynamic(w);
 	return status == VHDX_OK && w->has_bat ? inspect_vhd_bat(w) : status;
 }

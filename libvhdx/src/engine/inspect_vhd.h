@@ -23,6 +23,12 @@ struct vhd_walk {
 	uint64_t limit;          /* blocks end here at the latest: the end footer, or the end of the file */
 };
 
+/* Whether the dynamic header that a footer names is inside the file, behind the footer copy. */
+static inline bool inspect_vhd_has_dynamic(const struct inspection *in, const struct vhd_footer *f)
+{
+	return f->data_offset >= VHD_SECTOR && range_fits(f->data_offset, vhd_dynamic_header_size, in->size);
+}
+
 int inspect_vhd_dynamic(struct vhd_walk *w);
 int inspect_vhd_bat(struct vhd_walk *w);
 

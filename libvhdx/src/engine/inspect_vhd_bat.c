@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inspects the BAT of a VHD file. Layer: engine. The first pass notes the places of the blocks, to find those that two entries claim; the
- * second tells every entry of a block that is allocated. Entries that are 0, which is no place, come in long runs when a table is lost; only
- * the first of a run is told as a field.
+ * Inspects the BAT of a VHD file. Layer: engine. The first pass notes the places of the blocks, to find those that two entries
+ * claim; the second tells every entry of a block that is allocated. Entries that are 0, which is no place, come in long runs
+ * when a table is lost; only the first of a run is told as a field.
  */
 #include <inttypes.h>
 

@@ -184,12 +184,11 @@ int inspect_vhd_dynamic(struct vhd_walk *w)
 	bool is_guess = w->footer.disk_type == 0; /* no footer says where the header is */
 	int status;
 
-	w->dynamic_offset = is_guess ? VHD_SECTOR : w->footer.data_offset;
-	if (!range_fits(w->dynamic_offset, vhd_dynamic_header_size, in->size) || w->dynamic_offset < VHD_SECTOR)
-		return is_guess ? VHDX_OK
-				: inspect_say(in, VHDX_PART_HEADERS, VHDX_SEVERITY_ERROR, RULE_VHD_016,
-					      w->footer_offset + vhd_footer_data_offset_at,
-					      "the dynamic header at 0x%" PRIx64 " is outside the file", w->dynamic_offset);
+	if (is_guess)
+		w->footer.data_offset = VHD_SECTOR;
+	if (!inspect_vhd_has_dynamic(in, &w->footer)) /* told with the footer */
+		return VHDX_OK;
+	w->dynamic_offset = w->footer.data_offset;
 	status = file_read(in->file, bytes, sizeof(bytes), w->dynamic_offset, in->error);
 	if (status < 0 || (is_guess && memcmp(bytes, "cxsparse", 8) != 0))
 		return status;

@@ -4,9 +4,10 @@
  *
  *   identifier, headers -> log -> region tables -> metadata -> BAT
  *
- * The log is looked through before the region tables, which are seen as replay would leave them, as everything behind them is; its entries
- * are told after the region tables. What each step finds is put into a struct vhdx_image that no open has made, for the checks of the
- * engine to use. A step that finds nothing usable leaves the steps that need it out; it has told an error then.
+ * The log is looked through before the region tables, which are seen as replay would leave them, as everything behind them is;
+ * its entries are told after the region tables. What each step finds is put into a struct vhdx_image that no open has made, for
+ * the checks of the engine to use. A step that finds nothing usable leaves the steps that need it out; it has told an error
+ * then.
  */
 #ifndef ENGINE_INSPECT_VHDX_H
 #define ENGINE_INSPECT_VHDX_H

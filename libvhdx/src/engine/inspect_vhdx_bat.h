@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walk through the BAT of a VHDX file. Layer: engine. inspect_vhdx_bat.c passes the entries several times, because what one entry says
- * is judged by others; inspect_vhdx_entry.c judges and tells one of them:
+ * The walk through the BAT of a VHDX file. Layer: engine. inspect_vhdx_bat.c passes the entries several times, because what one
+ * entry says is judged by others; inspect_vhdx_entry.c judges and tells one of them:
  *
  *   COLLECT        notes the places of the blocks that hold data, to find those that two entries claim
  *   TELL           tells every entry that is not zero, and what it breaks

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Inspects the parent locator of a VHDX file. Layer: engine. In a disk without parent nothing that it breaks is an error: VHDX-195. */
+/*
+ * Inspects the parent locator of a VHDX file. Layer: engine. In a disk without parent nothing that it breaks is an error:
+ * VHDX-195.
+ */
 #include <inttypes.h>
 #include <string.h>
 

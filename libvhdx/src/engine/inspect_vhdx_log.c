@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inspects a pending log. Layer: engine. With a valid sequence every valid entry is told, and what replay would do. Without one, everything
- * in the ring that begins as an entry is told, and why it is none; to stay linear in the length of the log, entries that claim more sectors
- * than the ring has are told without what is in them.
+ * Inspects a pending log. Layer: engine. With a valid sequence every valid entry is told, and what replay would do. Without
+ * one, everything in the ring that begins as an entry is told, and why it is none; to stay linear in the length of the log,
+ * entries that claim more sectors than the ring has are told without what is in them.
  */
 #include <inttypes.h>
 #include <string.h>

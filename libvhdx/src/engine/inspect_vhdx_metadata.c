@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Inspects the metadata table of a VHDX file and the items that we know; the parent locator is inspect_vhdx_locator.c's. Layer: engine. */
+/*
+ * Inspects the metadata table of a VHDX file and the items that we know; the parent locator is inspect_vhdx_locator.c's. Layer:
+ * engine.
+ */
 #include <inttypes.h>
 #include <string.h>
 
@@ -69,7 +72,7 @@ static void judge_known(struct inspection *in, const struct vhdx_metadata_entry 
 	bool of_disk = e->item != ITEM_FILE_PARAMETERS && e->item != ITEM_PARENT_LOCATOR;
 
 	if (e->is_virtual_disk != of_disk)
-		inspect_broken(in, VHDX_SEVERITY_ERROR, RULE_VHDX_161, place + vhdx_metadata_entry_flags_at,
+		inspect_broken(in, VHDX_SEVERITY_WARNING, RULE_VHDX_161, place + vhdx_metadata_entry_flags_at,
 			       "the %s item has is_virtual_disk %s", vhdx_item_names[e->item], of_disk ? "clear" : "set");
 	if (!e->is_required)
 		inspect_broken(in, VHDX_SEVERITY_NOTE, RULE_NONE, place + vhdx_metadata_entry_flags_at,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Inspects both region tables of a VHDX file and finds the BAT, the metadata and the places that no block may have. Layer: engine. */
+/*
+ * Inspects both region tables of a VHDX file and finds the BAT, the metadata and the places that no block may have. Layer:
+ * engine.
+ */
 #include <inttypes.h>
 #include <string.h>
 

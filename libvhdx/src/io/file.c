@@ -6,22 +6,23 @@
 #include "base/checked.h"
 #include "base/error.h"
 
-static int named(const struct vhdx_file *file, int status, struct vhdx_error *error)
+static int named(const struct vhdx_file *file, int status, const struct vhdx_error *told, struct vhdx_error *error)
 {
-	if (error->status != status) /* a table that left the error alone */
-		fail(error, status, "input or output failed");
+	(void)error_take(error, told, status, "input or output failed");
 	return error_in_file(error, file->name, 0);
 }
 
 int file_read(const struct vhdx_file *file, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
 {
+	struct vhdx_error told;
 	uint8_t *p = buffer;
 
+	error_clear(&told);
 	while (length != 0) {
-		int64_t done = file->io->read(file->handle, p, length, file_offset, error);
+		int64_t done = file->io->read(file->handle, p, length, file_offset, &told);
 
 		if (done < 0)
-			return named(file, (int)done, error);
+			return named(file, (int)done, &told, error);
 		if (done == 0) {
 			memset(p, 0, length);
 			break;
@@ -38,12 +39,14 @@ int file_read(const struct vhdx_file *file, void *buffer, size_t length, uint64_
 int file_write(const struct vhdx_file *file, const void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
 {
 	const uint8_t *p = buffer;
+	struct vhdx_error told;
 
+	error_clear(&told);
 	while (length != 0) {
-		int64_t done = file->io->write(file->handle, p, length, file_offset, error);
+		int64_t done = file->io->write(file->handle, p, length, file_offset, &told);
 
 		if (done < 0)
-			return named(file, (int)done, error);
+			return named(file, (int)done, &told, error);
 		if (done == 0 || (uint64_t)done > length) {
 			fail_at(error, VHDX_E_IO, "", file_offset, "a write moved nothing");
 			return error_in_file(error, file->name, 0);
@@ -57,23 +60,32 @@ int file_write(const struct vhdx_file *file, const void *buffer, size_t length, 
 
 int file_flush(const struct vhdx_file *file, struct vhdx_error *error)
 {
-	int status = file->io->flush(file->handle, error);
+	struct vhdx_error told;
+	int status;
 
-	return status < 0 ? named(file, status, error) : VHDX_OK;
+	error_clear(&told);
+	status = file->io->flush(file->handle, &told);
+	return status < 0 ? named(file, status, &told, error) : VHDX_OK;
 }
 
 int file_get_size(const struct vhdx_file *file, uint64_t *size, struct vhdx_error *error)
 {
-	int status = file->io->get_size(file->handle, size, error);
+	struct vhdx_error told;
+	int status;
 
-	return status < 0 ? named(file, status, error) : VHDX_OK;
+	error_clear(&told);
+	status = file->io->get_size(file->handle, size, &told);
+	return status < 0 ? named(file, status, &told, error) : VHDX_OK;
 }
 
 int file_set_size(const struct vhdx_file *file, uint64_t size, struct vhdx_error *error)
 {
-	int status = file->io->set_size(file->handle, size, error);
+	struct vhdx_error told;
+	int status;
 
-	return status < 0 ? named(file, status, error) : VHDX_OK;
+	error_clear(&told);
+	status = file->io->set_size(file->handle, size, &told);
+	return status < 0 ? named(file, status, &told, error) : VHDX_OK;
 }
 
 int file_zero(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
@@ -81,10 +93,13 @@ int file_zero(const struct vhdx_file *file, uint64_t file_offset, uint64_t lengt
 	static const uint8_t zeros[65536];
 
 	if (file->io->zero != NULL) {
-		int status = file->io->zero(file->handle, file_offset, length, error);
+		struct vhdx_error told;
+		int status;
 
+		error_clear(&told);
+		status = file->io->zero(file->handle, file_offset, length, &told);
 		if (status != VHDX_E_UNSUPPORTED)
-			return status < 0 ? named(file, status, error) : VHDX_OK;
+			return status < 0 ? named(file, status, &told, error) : VHDX_OK;
 	}
 	while (length != 0) {
 		size_t part = (size_t)min_u64(length, sizeof(zeros));
@@ -100,21 +115,26 @@ int file_zero(const struct vhdx_file *file, uint64_t file_offset, uint64_t lengt
 
 int file_reserve(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
-	int status = file->io->reserve == NULL ? VHDX_OK : file->io->reserve(file->handle, file_offset, length, error);
+	struct vhdx_error told;
+	int status;
 
-	return status < 0 ? named(file, status, error) : VHDX_OK;
+	error_clear(&told);
+	status = file->io->reserve == NULL ? VHDX_OK : file->io->reserve(file->handle, file_offset, length, &told);
+	return status < 0 ? named(file, status, &told, error) : VHDX_OK;
 }
 
 int file_extent(const struct vhdx_file *file, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
+	struct vhdx_error told;
 	int status;
 
 	*extent = (struct vhdx_file_extent){ .length = length, .is_hole = 0 };
 	if (file->io->extent == NULL)
 		return VHDX_OK;
-	status = file->io->extent(file->handle, extent, file_offset, length, error);
+	error_clear(&told);
+	status = file->io->extent(file->handle, extent, file_offset, length, &told);
 	if (status < 0)
-		return named(file, status, error);
+		return named(file, status, &told, error);
 	if (extent->length == 0 || extent->length > length)
 		*extent = (struct vhdx_file_extent){ .length = length, .is_hole = 0 };
 	return VHDX_OK;
