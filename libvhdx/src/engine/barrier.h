@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every flush that orders two writes has a name here. Layer: engine. A build with VHDX_TEST_BARRIERS can leave out any one of them, and the crash test
+ * must then fail: that is how we know that each is needed, and that the test sees.
+ */
+#ifndef ENGINE_BARRIER_H
+#define ENGINE_BARRIER_H
+
+#include "io/file.h"
+
+enum barrier {
+	BARRIER_HEADER,              /* W1: one header slot is durable before the other is written */
+	BARRIER_DATA_BEFORE_ENTRY,   /* W5: data in stale space, or behind bitmap bits, before the entry that shows it */
+	BARRIER_COMMIT,              /* W3: entries are durable before their pages are applied; what flush promises */
+	BARRIER_APPLY_BEFORE_REUSE,  /* W4: applied pages are durable before their log space is reused */
+	BARRIER_APPLY_BEFORE_CLEAR,  /* W4: and before LogGuid is cleared */
+	BARRIER_CLEAR_BEFORE_TRIM,   /* LogGuid is cleared before the file shrinks below what entries claim */
+	BARRIER_REPLAY_BEFORE_CLEAR, /* replayed pages are durable before LogGuid is cleared */
+	BARRIER_VHD_BLOCK_BEFORE_BAT, /* VHD-096: a block and its footer are durable before the BAT names it */
+	BARRIER_VHD_COMMIT,          /* the BAT and bitmaps are durable: what flush promises */
+	BARRIER_VHD_FRONT_COPY,      /* VHD-097: the front copy is durable before the footer at the end is overwritten */
+	BARRIER_COUNT
+};
+
+extern const char *const barrier_names[BARRIER_COUNT];
+
+int barrier_flush(const struct vhdx_file *file, enum barrier barrier, struct vhdx_error *error);
+
+#if defined(VHDX_TEST_BARRIERS)
+extern int vhdx_test_skipped_barrier; /* BARRIER_COUNT: none */
+#endif
+
+#endif
