@@ -2,7 +2,7 @@
 #include "engine/barrier.h"
 
 const char *const barrier_names[BARRIER_COUNT] = {
-	[BARRIER_HEADER] = "header slot before the other slot",
+	[BARRIER_HEADER] = "first header and log entry before the header that names the log",
 	[BARRIER_DATA_BEFORE_ENTRY] = "payload before the log entry that shows it",
 	[BARRIER_COMMIT] = "log entry before its pages are applied",
 	[BARRIER_APPLY_BEFORE_REUSE] = "applied pages before their log space is reused",

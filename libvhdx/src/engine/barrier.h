@@ -9,12 +9,12 @@
 #include "io/file.h"
 
 enum barrier {
-	BARRIER_HEADER,              /* W1: one header slot is durable before the other is written */
+	BARRIER_HEADER,              /* W1, W2: new identifiers, and the log's first entry, before the header that names the log */
 	BARRIER_DATA_BEFORE_ENTRY,   /* W5: data in stale space, or behind bitmap bits, before the entry that shows it */
 	BARRIER_COMMIT,              /* W3: entries are durable before their pages are applied; what flush promises */
 	BARRIER_APPLY_BEFORE_REUSE,  /* W4: applied pages are durable before their log space is reused */
 	BARRIER_APPLY_BEFORE_CLEAR,  /* W4: and before LogGuid is cleared */
-	BARRIER_CLEAR_BEFORE_TRIM,   /* LogGuid is cleared before the file shrinks below what entries claim */
+	BARRIER_CLEAR_BEFORE_TRIM,   /* LogGuid is cleared before the other slot is written and the file shrinks */
 	BARRIER_REPLAY_BEFORE_CLEAR, /* replayed pages are durable before LogGuid is cleared */
 	BARRIER_VHD_BLOCK_BEFORE_BAT, /* VHD-096: a block and its footer are durable before the BAT names it */
 	BARRIER_VHD_COMMIT,          /* the BAT and bitmaps are durable: what flush promises */

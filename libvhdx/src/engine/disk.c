@@ -132,11 +132,15 @@ int disk_read(struct vhdx_disk *disk, void *buffer, size_t length, uint64_t disk
 	uint8_t *p = buffer;
 
 	while (length != 0) {
+		bool guarded = disk->locks != NULL; /* space freed by a writer is not reused while somebody reads there */
+		unsigned half = guarded ? epoch_enter(&disk->readers) : 0;
 		struct vhdx_extent e;
 		int status = disk_extent(disk, &e, disk_offset, length, error);
 
 		if (status == VHDX_OK)
 			status = read_extent(disk, &e, p, error);
+		if (guarded)
+			epoch_leave(&disk->readers, half);
 		if (status < 0)
 			return status;
 		p += e.length;
@@ -155,6 +159,8 @@ int disk_info(const struct vhdx_disk *disk, unsigned level, struct vhdx_info *in
 	if (level >= disk->depth)
 		return fail(error, VHDX_E_RANGE, "the chain has %u levels, there is no level %u", disk->depth, level);
 	image = disk->levels[level].image;
+	if (image->writing != NULL)
+		mutex_lock(&image->writing->commit);
 	full.format = image->format;
 	full.type = image->type;
 	full.file_name = image->view.file.name;
@@ -168,6 +174,8 @@ int disk_info(const struct vhdx_disk *disk, unsigned level, struct vhdx_info *in
 		full.parent_identity = image->parent_identities[0];
 	full.parent_time_stamp_differs = image->parent_time_stamp_differs;
 	image->ops->info(image, &full);
+	if (image->writing != NULL)
+		mutex_unlock(&image->writing->commit);
 	full.struct_size = size;
 	memcpy(info, &full, min_u64(size, sizeof(full)));
 	return VHDX_OK;

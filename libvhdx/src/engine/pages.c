@@ -70,7 +70,7 @@ int pages_get(struct pages *p, uint64_t file_offset, struct page **out, struct v
 	if (page == NULL)
 		return status < 0 ? status : fail_memory(error);
 	page->file_offset = start;
-	page->dirty = page->is_logged = false;
+	page->dirty = page->is_logged = page->pinned = page->applying = false;
 	status = view_read(p->view, page->current, CACHE_PAGE, start, error);
 	if (status < 0) {
 		memory_release(&p->env, page);
@@ -122,7 +122,7 @@ void pages_sweep(struct pages *p)
 	for (size_t i = 0; i < p->table_size;) {
 		const struct page *page = p->table[i];
 
-		if (page == NULL || page->dirty || page->is_logged)
+		if (page == NULL || page->dirty || page->is_logged || page->pinned)
 			i++;
 		else
 			remove_slot(p, i); /* another entry may have moved here: look again */

@@ -7,7 +7,7 @@
  *                               +-----set-------+   (both: the snapshot that was logged is kept beside the newer content)
  *
  * `current` is what readers see; `logged` is what the newest log entry holds. Guarded by the cache's mutex, so that filling a cache slot and changing a page
- * cannot cross; `logged` belongs to whoever commits.
+ * cannot cross; `logged`, `is_logged` and `applying` belong to whoever commits.
  */
 #ifndef ENGINE_PAGES_H
 #define ENGINE_PAGES_H
@@ -18,6 +18,8 @@ struct page {
 	uint64_t file_offset;
 	bool dirty;
 	bool is_logged;
+	bool pinned;         /* in the entry being written */
+	bool applying;       /* `logged` was written to its place since the last flush */
 	uint8_t current[CACHE_PAGE];
 	uint8_t logged[CACHE_PAGE];
 };
@@ -31,7 +33,6 @@ struct pages {
 	size_t table_size;
 	size_t count;
 	size_t dirty_count;
-	size_t logged_count;
 };
 
 int pages_start(struct pages *pages, const struct vhdx_env *env, struct cache *cache, const struct view *view, unsigned level,
@@ -46,7 +47,7 @@ int pages_get(struct pages *pages, uint64_t file_offset, struct page **out, stru
 void pages_set(struct pages *pages, struct page *page, uint64_t file_offset, const uint8_t *bytes, size_t length);
 /* Copies what readers must see over a page just read from the file. */
 void pages_patch(struct pages *pages, uint64_t file_offset, uint8_t *page);
-/* Forgets pages that are neither dirty nor logged. */
+/* Forgets pages that are neither dirty, logged nor pinned. */
 void pages_sweep(struct pages *pages);
 
 #endif

@@ -85,7 +85,7 @@ static bool find_inside(struct space *s, uint64_t count, uint64_t *first)
 {
 	uint64_t run = 0;
 
-	if (s->free_inside < count)
+	if (s->free_inside < count || (s->no_run_of != 0 && count >= s->no_run_of))
 		return false;
 	for (uint64_t step = 0, unit = s->cursor; step < s->end + count; step++, unit++) {
 		if (unit >= s->end) {
@@ -99,6 +99,7 @@ static bool find_inside(struct space *s, uint64_t count, uint64_t *first)
 			return true;
 		}
 	}
+	s->no_run_of = count;
 	return false;
 }
 
@@ -126,19 +127,29 @@ void space_cancel(struct space *s, uint64_t file_offset, uint64_t length)
 {
 	mark(s, file_offset / UNIT, length / UNIT, false);
 	s->free_inside += length / UNIT;
+	s->no_run_of = 0;
+}
+
+void space_retract(struct space *s, uint64_t file_offset, uint64_t length, bool is_zero)
+{
+	space_cancel(s, file_offset, length);
+	if (is_zero) { /* it was the end */
+		s->end = file_offset / UNIT;
+		s->free_inside -= length / UNIT;
+	}
 }
 
 int space_leave(struct space *s, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
 	if (!memory_grow(s->env, (void **)&s->leaving, s->leaving_count, sizeof(*s->leaving)))
 		return fail_memory(error);
-	s->leaving[s->leaving_count++] = (struct space_piece){ file_offset, length };
+	s->leaving[s->leaving_count++] = (struct space_piece){ file_offset, min_u64(length, s->end * UNIT - file_offset) };
 	return VHDX_OK;
 }
 
-void space_logged(struct space *s)
+void space_logged(struct space *s, size_t count)
 {
-	s->leaving_logged = s->leaving_count;
+	s->leaving_logged = count;
 }
 
 /* memory_grow counts on the count alone, so what is left moves to the front of the same array. */
@@ -173,6 +184,6 @@ uint64_t space_used_end(const struct space *s)
 	uint64_t unit = s->end;
 
 	while (unit != 0 && !is_used(s, unit - 1))
-		unit--;
+		unit = unit % 64 == 0 && s->used[unit / 64 - 1] == 0 ? unit - 64 : unit - 1;
 	return unit * UNIT;
 }

@@ -27,6 +27,7 @@ struct space {
 	uint64_t end;          /* units that have ever been used; beyond is zero */
 	uint64_t free_inside;  /* free units below `end` */
 	uint64_t cursor;
+	uint64_t no_run_of;    /* no free run inside is so long; 0: not known */
 	struct space_piece *leaving;
 	size_t leaving_count;
 	size_t leaving_logged; /* the first so many are in a log entry */
@@ -39,12 +40,14 @@ void space_end(struct space *space);
 bool space_take(struct space *space, uint64_t file_offset, uint64_t length);
 /* Finds room for `length` bytes, a multiple of 1 MiB. *is_zero: nothing ever stood there. */
 int space_allocate(struct space *space, uint64_t length, uint64_t *file_offset, bool *is_zero, struct vhdx_error *error);
+/* Gives back what was allocated last and never written. */
+void space_retract(struct space *space, uint64_t file_offset, uint64_t length, bool is_zero);
 /* Gives back what was allocated and never became reachable. */
 void space_cancel(struct space *space, uint64_t file_offset, uint64_t length);
 /* A change that is not durable yet frees this range. */
 int space_leave(struct space *space, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
-/* All leaving ranges are covered by log entries now; and those are durable now. */
-void space_logged(struct space *space);
+/* The first `count` leaving ranges are covered by log entries now; and those are durable now. */
+void space_logged(struct space *space, size_t count);
 void space_durable(struct space *space);
 /* End of the last used unit, in bytes, leaving ranges included. */
 uint64_t space_used_end(const struct space *space);

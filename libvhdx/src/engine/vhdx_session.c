@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Headers, replay in place, start and end of a writing session. Layer: engine. specs/vhdx.md sections 3.3 and 3.5. */
-#include <inttypes.h>
+/* Headers, replay in place, start and end of a writing session. Layer: engine. specs/vhdx.md sections 4.3, 4.5 and 4.6. */
 #include <string.h>
 
 #include "base/error.h"
@@ -8,55 +7,125 @@
 #include "format/fields.h"
 #include "format/vhdx_layout.h"
 
-enum { MAX_DIRTY = 64, REPLAY_BUFFER = 1 << 20 };
+enum { MAX_ENTRY_PAGES = 256, MAX_LOGGED_PAGES = 4096, REPLAY_BUFFER = 1 << 20 };
 
-/* VHDX-041: sequence number plus one, into the slot that is not current. Not durable yet. */
-static int write_header(struct vhdx_image *v, struct vhdx_error *error)
+/* VHDX-041: `wanted` with the next sequence number goes into the slot that is not current. Not durable yet. On failure nothing has changed here. */
+static int write_header(struct vhdx_image *v, const struct vhdx_header *wanted, struct vhdx_error *error)
 {
+	struct vhdx_header header = *wanted;
 	unsigned slot = !v->header_slot;
 	uint8_t bytes[vhdx_header_size];
 	int status;
 
 	if (v->header.sequence_number == UINT64_MAX)
 		return unsupported(error, RULE_VHDX_044, VHDX_HEADER_OFFSET(v->header_slot), "the header sequence number cannot grow any more");
-	v->header.sequence_number++;
-	vhdx_header_encode(bytes, &v->header);
+	header.sequence_number = v->header.sequence_number + 1;
+	header.log_version = 0;
+	vhdx_header_encode(bytes, &header);
 	status = file_write(&v->base.view.file, bytes, sizeof(bytes), VHDX_HEADER_OFFSET(slot), error);
+	if (status < 0)
+		return status;
+	v->header = header;
+	v->header_slot = slot;
+	return VHDX_OK;
+}
+
+int vhdx_mirror_header(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	int status = write_header(w->v, &w->v->header, error);
+
 	if (status == VHDX_OK)
-		v->header_slot = slot;
+		w->mirror_due = false;
+	return status < 0 && writing_failed(&w->v->base, error) != VHDX_E_NO_SPACE ? status : VHDX_OK;
+}
+
+static void start_ring(struct vhdx_writer *w)
+{
+	uint32_t sectors = w->v->header.log_length / VHDX_LOG_SECTOR;
+
+	w->ring = (struct log_ring){ .file_offset = w->v->header.log_offset, .sectors = sectors, .reserve = log_ring_entry_sectors(w->max_entry_pages),
+				     .sequence_number = 1, .guid = w->wanted.log_guid };
+}
+
+/* VHDX-039, VHDX-022, VHDX-026: chosen once, so that a step that is tried again writes the same. */
+static int choose_identifiers(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	const struct vhdx_env *env = w->v->base.env;
+	int status;
+
+	w->wanted = w->v->header;
+	status = env_random_guid(env, &w->wanted.file_write_guid, error);
+	if (status == VHDX_OK)
+		status = env_random_guid(env, &w->wanted.data_write_guid, error);
+	if (status == VHDX_OK)
+		status = env_random_guid(env, &w->wanted.log_guid, error);
 	return status;
 }
 
-/* Both slots hold v->header; the second is durable with the next flush: VHDX-043, VHDX-045. */
-static int write_both_headers(struct vhdx_image *v, struct vhdx_error *error)
+static int write_first_header(struct vhdx_writer *w, struct vhdx_error *error)
 {
-	int status = write_header(v, error);
+	struct vhdx_header header = w->wanted;
+	int status;
 
+	header.log_guid = (struct vhdx_guid){ { 0 } };
+	status = write_header(w->v, &header, error);
 	if (status == VHDX_OK)
-		status = barrier_flush(&v->base.view.file, BARRIER_HEADER, error);
-	return status == VHDX_OK ? write_header(v, error) : status;
+		w->v->base.data_identity = header.data_write_guid;
+	return status;
+}
+
+/* An entry without pages: a header that names a log without any valid entry would make the file corrupt (VHDX-102). */
+static int seed_log(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	start_ring(w);
+	return log_ring_write(&w->ring, &w->v->base.view.file, w->buffer, 0, w->durable_size, round_up(w->v->base.view.size, MIB), error);
+}
+
+/*
+ * First header with new identifiers but no log; the log's first entry; flush; second header with the log. Whichever of the second header and later entries is
+ * durable first, the log is valid or not looked at. One flush; the second header is durable with the first commit, after which the first slot follows.
+ */
+static int begin_step(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	switch (w->step) {
+	case SESSION_NONE: return vhdx_load_space(w, error);
+	case SESSION_SPACE_KNOWN: return choose_identifiers(w, error);
+	case SESSION_CHOSEN: return write_first_header(w, error);
+	case SESSION_HEADER: return seed_log(w, error);
+	case SESSION_SEEDED: return barrier_flush(&w->v->base.view.file, BARRIER_HEADER, error);
+	case SESSION_FLUSHED: return write_header(w->v, &w->wanted, error);
+	case SESSION_OPEN: break;
+	}
+	return VHDX_OK;
 }
 
 int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error)
 {
-	struct vhdx_image *v = w->v;
-	int status = env_random_guid(v->base.env, &v->header.file_write_guid, error);
+	struct image *base = &w->v->base;
+	int status;
 
-	if (status == VHDX_OK)
-		status = env_random_guid(v->base.env, &v->header.data_write_guid, error);
-	if (status == VHDX_OK)
-		status = env_random_guid(v->base.env, &v->header.log_guid, error);
-	if (status < 0)
-		return status;
-	v->header.log_version = 0;
-	v->base.data_identity = v->header.data_write_guid;
-	w->ring = (struct log_ring){ .file_offset = v->header.log_offset, .sectors = v->header.log_length / VHDX_LOG_SECTOR, .sequence_number = 1,
-				     .guid = v->header.log_guid };
-	status = write_both_headers(v, error);
-	if (status < 0)
-		return vhdx_writer_fail(w, error);
-	w->session = true;
-	return VHDX_OK;
+	if (atomic_load(&w->session))
+		return VHDX_OK;
+	mutex_lock(&base->writing->commit);
+	status = writing_check(base, error);
+	while (status == VHDX_OK && w->step != SESSION_OPEN) {
+		enum session_step step = w->step;
+
+		status = begin_step(w, error);
+		if (status == VHDX_OK)
+			w->step++;
+		else if (step == SESSION_SEEDED)
+			(void)writing_flush_failed(base, error);
+		else if (step > SESSION_SPACE_KNOWN) /* something may be written */
+			(void)writing_failed(base, error);
+	}
+	if (status == VHDX_OK && !atomic_load(&w->session)) {
+		log_ring_durable(&w->ring);
+		w->mirror_due = true;
+		atomic_store(&w->session, true);
+	}
+	mutex_unlock(&base->writing->commit);
+	return status;
 }
 
 struct replay {
@@ -108,29 +177,37 @@ static int write_pieces(struct vhdx_image *v, struct vhdx_error *error)
 	return status;
 }
 
-/* Four flushes: new FileWriteGuid, pages, cleared LogGuid in one slot and in the other. */
-int vhdx_replay_in_place(struct vhdx_image *v, struct vhdx_error *error)
+/* Four flushes: new FileWriteGuid (VHDX-020), pages, cleared LogGuid in one slot and in the other. */
+static int replay_in_place(struct vhdx_image *v, struct vhdx_error *error)
 {
 	const struct vhdx_file *file = &v->base.view.file;
-	int status = env_random_guid(v->base.env, &v->header.file_write_guid, error);
+	struct vhdx_header header = v->header;
+	int status = env_random_guid(v->base.env, &header.file_write_guid, error);
 
-	if (status == VHDX_OK) /* VHDX-020 */
-		status = write_header(v, error);
+	if (status == VHDX_OK)
+		status = write_header(v, &header, error);
 	if (status == VHDX_OK)
 		status = barrier_flush(file, BARRIER_HEADER, error);
 	if (status == VHDX_OK)
 		status = write_pieces(v, error);
 	if (status == VHDX_OK)
 		status = barrier_flush(file, BARRIER_REPLAY_BEFORE_CLEAR, error);
-	v->header.log_guid = (struct vhdx_guid){ { 0 } };
+	header.log_guid = (struct vhdx_guid){ { 0 } };
 	if (status == VHDX_OK)
-		status = write_both_headers(v, error);
+		status = write_header(v, &header, error);
+	if (status == VHDX_OK)
+		status = barrier_flush(file, BARRIER_HEADER, error);
+	if (status == VHDX_OK)
+		status = write_header(v, &header, error);
 	if (status == VHDX_OK)
 		status = file_flush(file, error);
+	if (status < 0)
+		return status;
 	memory_release(v->base.env, v->base.view.pieces);
 	v->base.view.pieces = NULL;
 	v->base.view.piece_count = 0;
-	return status;
+	v->log_entries = 0;
+	return VHDX_OK;
 }
 
 static void patch(void *context, uint64_t file_offset, uint8_t *page)
@@ -138,42 +215,52 @@ static void patch(void *context, uint64_t file_offset, uint8_t *page)
 	pages_patch(context, file_offset, page);
 }
 
-static int allocate_buffers(struct vhdx_writer *w, struct vhdx_error *error)
+/* Bitmap pages of one block, its BAT entry, and one for what crosses a boundary. */
+static uint32_t pages_of_change(const struct vhdx_image *v)
 {
-	struct log_ring ring = { .sectors = w->v->header.log_length / VHDX_LOG_SECTOR };
+	uint64_t bits = UINT64_C(1) << (v->geometry.block_shift - v->geometry.sector_shift);
 
-	/* a quarter of the ring for a batch, and room for the pages of the change that fills it */
-	w->max_entry_pages = (uint32_t)min_u64(log_ring_capacity(&ring), 2 * MAX_DIRTY);
-	w->log_pages = memory_allocate(w->v->base.env, w->max_entry_pages * sizeof(*w->log_pages));
-	w->entry_pages = memory_allocate(w->v->base.env, w->max_entry_pages * sizeof(struct page *));
-	w->buffer = memory_allocate(w->v->base.env, (size_t)log_ring_entry_sectors(w->max_entry_pages) * VHDX_LOG_SECTOR);
-	return w->log_pages == NULL || w->entry_pages == NULL || w->buffer == NULL ? fail_memory(error) : VHDX_OK;
+	return (uint32_t)divide_up(bits / 8, CACHE_PAGE) + 2;
 }
 
-int vhdx_writer_start(struct vhdx_image *v, struct epoch *readers, struct vhdx_error *error)
+static int allocate_buffers(struct vhdx_writer *w, struct vhdx_error *error)
 {
+	const struct vhdx_env *env = w->v->base.env;
+	uint32_t sectors = w->v->header.log_length / VHDX_LOG_SECTOR;
+
+	w->max_change = pages_of_change(w->v);
+	w->max_entry_pages = (uint32_t)min_u64(sectors / 8, MAX_ENTRY_PAGES);
+	w->logged_limit = (uint32_t)min_u64(sectors, MAX_LOGGED_PAGES);
+	w->logged = memory_allocate(env, w->logged_limit * sizeof(*w->logged));
+	w->entry_pages = memory_allocate(env, w->max_entry_pages * sizeof(*w->entry_pages));
+	w->buffer = memory_allocate(env, (size_t)log_ring_entry_sectors(w->max_entry_pages) * VHDX_LOG_SECTOR);
+	return w->logged == NULL || w->entry_pages == NULL || w->buffer == NULL ? fail_memory(error) : VHDX_OK;
+}
+
+int vhdx_writer_start(struct image *base, struct vhdx_error *error)
+{
+	struct vhdx_image *v = (struct vhdx_image *)base;
 	struct vhdx_writer *w;
 	int status;
 
 	if (v->header.log_length == 0)
 		return unsupported(error, RULE_VHDX_036, VHDX_HEADER_OFFSET(v->header_slot), "the file has no log, so it can only be read");
-	if (v->lenient)
-		return fail(error, VHDX_E_READ_ONLY, "a file opened with its checksums ignored is not written");
-	w = memory_zeroed(v->base.env, sizeof(*w));
+	w = memory_zeroed(base->env, sizeof(*w));
 	if (w == NULL)
 		return fail_memory(error);
 	w->v = v;
-	w->readers = readers;
-	mutex_start(&w->commit);
-	w->durable_size = round_down(v->base.view.size, MIB);
 	v->writer = w;
-	status = pages_start(&w->pages, v->base.env, v->base.cache, &v->base.view, v->base.level, error);
+	mutex_start(&w->bitmaps);
+	base->writing->sector = base->logical_sector_size;
+	base->writing->granule = base->block_size;
+	status = pages_start(&w->pages, base->env, base->cache, &base->view, base->level, error);
 	if (status == VHDX_OK)
 		status = allocate_buffers(w, error);
-	if (status == VHDX_OK) {
-		v->base.cache->patch = patch;
-		v->base.cache->patch_context = &w->pages;
-	}
+	if (status == VHDX_OK && !guid_is_zero(&v->header.log_guid))
+		status = replay_in_place(v, error);
+	w->durable_size = round_down(base->view.size, MIB);
+	base->cache->patch = patch;
+	base->cache->patch_context = &w->pages;
 	return status;
 }
 
@@ -187,45 +274,55 @@ void vhdx_writer_release(struct vhdx_writer *w)
 	w->v->base.cache->patch = NULL;
 	pages_end(&w->pages);
 	space_end(&w->space);
-	mutex_end(&w->commit);
-	memory_release(env, w->log_pages);
+	mutex_end(&w->bitmaps);
+	memory_release(env, w->logged);
 	memory_release(env, w->entry_pages);
 	memory_release(env, w->buffer);
 	memory_release(env, w);
 }
 
-/* Space behind the last structure, or the room that the file grew by in advance: VHDX-200, truncation comes last. */
+/* Space behind the last structure, and the room that the file grew by in advance: VHDX-200. A fixed disk keeps its length: VHDX-164. */
 static int trim(struct vhdx_writer *w, struct vhdx_error *error)
 {
 	struct image *base = &w->v->base;
-	uint64_t end;
-	int status;
+	uint64_t end = max_u64(space_used_end(&w->space), w->v->reserved_end);
 
-	if (!w->space_ready)
-		return VHDX_OK;
-	end = max_u64(space_used_end(&w->space), w->v->reserved_end);
-	if (end >= base->view.size || base->type == VHDX_TYPE_FIXED) /* VHDX-164 */
-		return VHDX_OK;
-	status = file_set_size(&base->view.file, end, error);
-	return status == VHDX_OK ? file_flush(&base->view.file, error) : status;
+	return end >= base->view.size || base->type == VHDX_TYPE_FIXED ? VHDX_OK : file_set_size(&base->view.file, end, error);
 }
 
-int vhdx_writer_finish(struct vhdx_writer *w, struct vhdx_error *error)
+/* The log is drained; what is left says so. */
+static int clear_log(struct vhdx_writer *w, struct vhdx_error *error)
 {
 	const struct vhdx_file *file = &w->v->base.view.file;
-	int status = vhdx_writer_check(w, error);
+	struct vhdx_header header = w->v->header;
+	int status;
 
-	if (!w->session || status < 0)
-		return status;
-	status = vhdx_commit(w, error);
-	if (status == VHDX_OK)
-		status = vhdx_apply_all(w, error);
-	if (status == VHDX_OK)
-		status = barrier_flush(file, BARRIER_APPLY_BEFORE_CLEAR, error);
-	w->v->header.log_guid = (struct vhdx_guid){ { 0 } };
-	if (status == VHDX_OK)
-		status = write_both_headers(w->v, error);
+	header.log_guid = (struct vhdx_guid){ { 0 } };
+	status = write_header(w->v, &header, error);
 	if (status == VHDX_OK)
 		status = barrier_flush(file, BARRIER_CLEAR_BEFORE_TRIM, error);
-	return status == VHDX_OK ? trim(w, error) : status;
+	if (status == VHDX_OK)
+		status = write_header(w->v, &header, error);
+	if (status == VHDX_OK)
+		status = trim(w, error);
+	return status == VHDX_OK ? file_flush(file, error) : status;
+}
+
+/* Not under `commit`: nobody else is here any more. */
+int vhdx_writer_finish(struct image *base, struct vhdx_error *error)
+{
+	struct vhdx_writer *w = ((struct vhdx_image *)base)->writer;
+	int status = writing_check(base, error);
+
+	if (status < 0 || w->step <= SESSION_CHOSEN)
+		return status;
+	if (w->step != SESSION_OPEN) /* a session that could not begin: no log is named yet, and nothing has changed */
+		return file_flush(&base->view.file, error);
+	status = vhdx_commit(base, error);
+	w->mirror_due = false;
+	if (status == VHDX_OK)
+		status = vhdx_apply(w, error);
+	if (status == VHDX_OK)
+		status = vhdx_barrier(w, BARRIER_APPLY_BEFORE_CLEAR, error);
+	return status == VHDX_OK ? clear_log(w, error) : status;
 }

@@ -98,6 +98,13 @@ int file_zero(const struct vhdx_file *file, uint64_t file_offset, uint64_t lengt
 	return VHDX_OK;
 }
 
+int file_punch(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+{
+	int status = file->io->punch == NULL ? VHDX_OK : file->io->punch(file->handle, file_offset, length, error);
+
+	return status < 0 && status != VHDX_E_UNSUPPORTED ? named(file, status, error) : VHDX_OK;
+}
+
 int file_reserve(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
 	int status = file->io->reserve == NULL ? VHDX_OK : file->io->reserve(file->handle, file_offset, length, error);
