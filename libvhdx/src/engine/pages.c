@@ -70,6 +70,7 @@ int pages_get(struct pages *p, uint64_t file_offset, struct page **out, struct v
 	if (page == NULL)
 		return status < 0 ? status : fail_memory(error);
 	page->file_offset = start;
+	page->touched = page->early = 0;
 	page->dirty = page->is_logged = page->pinned = page->applying = false;
 	status = view_read(p->view, page->current, CACHE_PAGE, start, error);
 	if (status < 0) {
@@ -82,6 +83,18 @@ int pages_get(struct pages *p, uint64_t file_offset, struct page **out, struct v
 	return VHDX_OK;
 }
 
+static unsigned sectors_of(size_t at, size_t length)
+{
+	unsigned last = (unsigned)((at + length - 1) / 512);
+
+	return (2u << last) - (1u << at / 512);
+}
+
+void pages_set_early(struct page *page, uint64_t file_offset, size_t length)
+{
+	page->early = (uint8_t)(page->early | sectors_of((size_t)(file_offset - page->file_offset), length));
+}
+
 void pages_set(struct pages *p, struct page *page, uint64_t file_offset, const uint8_t *bytes, size_t length)
 {
 	size_t at = (size_t)(file_offset - page->file_offset), first = at / 8, last = (at + length + 7) / 8;
@@ -90,6 +103,7 @@ void pages_set(struct pages *p, struct page *page, uint64_t file_offset, const u
 	if (!page->dirty)
 		p->dirty_count++;
 	page->dirty = true;
+	page->touched = (uint8_t)(page->touched | sectors_of(at, length));
 	cache_update(p->cache, p->level, page->file_offset, page->current, first, last - first);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Metadata pages of a VHDX file on their way to their place. Layer: engine.
+ * Metadata pages of a file on their way to their place. Layer: engine. The states are those of VHDX; VHD knows dirty only.
  *
  *   clean (not here) --set--> dirty --log--> logged --apply--> clean
  *                               ^               |
@@ -18,6 +18,8 @@ struct page {
 	uint64_t file_offset;
 	bool dirty;
 	bool is_logged;
+	uint8_t touched;     /* VHD: a bit for each sector of 512 bytes that changed */
+	uint8_t early;       /* VHD: of those, the ones to write first */
 	bool pinned;         /* in the entry being written */
 	bool applying;       /* `logged` was written to its place since the last flush */
 	uint8_t current[CACHE_PAGE];
@@ -45,6 +47,8 @@ void pages_end(struct pages *pages);
 int pages_get(struct pages *pages, uint64_t file_offset, struct page **out, struct vhdx_error *error);
 /* Changes bytes inside one page and makes it dirty; readers see 8-byte words change at once. The page must have been got before. */
 void pages_set(struct pages *pages, struct page *page, uint64_t file_offset, const uint8_t *bytes, size_t length);
+/* Marks sectors of what was just set. */
+void pages_set_early(struct page *page, uint64_t file_offset, size_t length);
 /* Copies what readers must see over a page just read from the file. */
 void pages_patch(struct pages *pages, uint64_t file_offset, uint8_t *page);
 /* Forgets pages that are neither dirty, logged nor pinned. */
