@@ -115,28 +115,28 @@ struct snapshot {
 	bool footer;
 };
 
-static void take_snapshot(struct vhd_writer *w, struct snapshot *s)
+/* `early_only`: what may be written without a flush before it. */
+static void take_snapshot(struct vhd_writer *w, struct snapshot *s, bool early_only)
 {
 	struct pages *p = &w->pages;
 
 	mutex_lock(&w->v->base.cache->fill);
-	s->page_count = 0;
-	s->end = w->end;
-	s->footer = w->footer_due;
-	w->footer_due = false;
+	*s = (struct snapshot){ .end = w->end, .footer = w->footer_due && !early_only };
+	w->footer_due &= early_only;
 	for (size_t i = 0; i < p->table_size; i++) {
 		struct page *page = p->table[i];
 
-		if (page == NULL || !page->dirty)
+		if (page == NULL || !page->dirty || (early_only && page->early == 0))
 			continue;
-		page->dirty = false;
 		memcpy(w->buffer + (size_t)s->page_count * CACHE_PAGE, page->current, CACHE_PAGE);
 		s->early[s->page_count] = page->early;
-		s->late[s->page_count] = (uint8_t)(page->touched & ~page->early);
-		page->early = page->touched = 0;
+		s->late[s->page_count] = early_only ? 0 : (uint8_t)(page->touched & ~page->early);
+		page->touched = early_only ? (uint8_t)(page->touched & ~page->early) : 0;
+		page->early = 0;
+		page->dirty = page->touched != 0;
+		p->dirty_count -= !page->dirty;
 		w->commit_pages[s->page_count++] = page;
 	}
-	p->dirty_count = 0;
 	mutex_unlock(&w->v->base.cache->fill);
 }
 
@@ -212,13 +212,14 @@ static int write_snapshot(struct vhd_writer *w, struct snapshot *s, struct vhdx_
 	return status == VHDX_OK ? barrier(w, BARRIER_VHD_COMMIT, error) : status;
 }
 
-static int commit(struct vhd_writer *w, struct vhdx_error *error)
+/* Under `commit`. */
+static int commit(struct vhd_writer *w, bool early_only, struct vhdx_error *error)
 {
 	struct snapshot s;
 	int status;
 
-	take_snapshot(w, &s);
-	status = write_snapshot(w, &s, error);
+	take_snapshot(w, &s, early_only);
+	status = early_only ? write_sectors(w, &s, s.early, error) : write_snapshot(w, &s, error);
 	if (status < 0) {
 		return_snapshot(w, &s);
 		return status;
@@ -227,6 +228,29 @@ static int commit(struct vhd_writer *w, struct vhdx_error *error)
 	pages_sweep(&w->pages);
 	mutex_unlock(&w->v->base.cache->fill);
 	return VHDX_OK;
+}
+
+static bool has_room(struct vhd_writer *w)
+{
+	bool room;
+
+	mutex_lock(&w->v->base.cache->fill);
+	room = w->pages.dirty_count + w->max_change <= VHD_MAX_DIRTY_PAGES;
+	mutex_unlock(&w->v->base.cache->fill);
+	return room;
+}
+
+int vhd_relieve(struct vhd_writer *w, struct vhdx_error *error)
+{
+	struct writing *writing = w->v->base.writing;
+	int status;
+
+	mutex_lock(&writing->commit);
+	status = writing_check(&w->v->base, error);
+	for (int early_only = 1; status == VHDX_OK && early_only >= 0 && !has_room(w); early_only--)
+		status = commit(w, early_only != 0, error);
+	mutex_unlock(&writing->commit);
+	return status;
 }
 
 int vhd_commit(struct image *image, struct vhdx_error *error)
@@ -245,7 +269,7 @@ int vhd_commit(struct image *image, struct vhdx_error *error)
 		want = atomic_load(&writing->change);
 		status = writing_check(image, error);
 		if (status == VHDX_OK)
-			status = commit(w, error);
+			status = commit(w, false, error);
 		if (status == VHDX_OK)
 			atomic_store(&writing->durable, want);
 	}

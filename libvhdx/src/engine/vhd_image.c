@@ -356,7 +356,7 @@ int vhd_usage(struct image *base, struct vhdx_usage *usage, struct vhdx_error *e
 		usage->file_end = v->structures_end;
 		status = usage_scan(base, v->dynamic.table_offset, v->block_count * 4, count_entries, &c, error);
 	}
-	usage->file_end += base->view.size - v->blocks_limit; /* the footer */
+	usage->file_end += v->writer != NULL ? VHD_SECTOR : base->view.size - v->blocks_limit; /* the footer */
 	return status;
 }
 

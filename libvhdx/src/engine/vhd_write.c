@@ -45,7 +45,7 @@ static int lock_change(struct vhd_writer *w, struct vhdx_error *error)
 		if (w->pages.dirty_count + w->max_change <= VHD_MAX_DIRTY_PAGES)
 			return VHDX_OK;
 		mutex_unlock(&w->v->base.cache->fill);
-		status = vhd_commit(&w->v->base, error);
+		status = vhd_relieve(w, error);
 		if (status < 0)
 			return status;
 	}
