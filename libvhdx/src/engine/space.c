@@ -149,7 +149,7 @@ int space_leave(struct space *s, uint64_t file_offset, uint64_t length, struct v
 
 void space_logged(struct space *s, size_t count)
 {
-	s->leaving_logged = count;
+	s->leaving_logged += count;
 }
 
 /* memory_grow counts on the count alone, so what is left moves to the front of the same array. */

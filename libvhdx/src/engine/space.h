@@ -46,7 +46,7 @@ void space_retract(struct space *space, uint64_t file_offset, uint64_t length, b
 void space_cancel(struct space *space, uint64_t file_offset, uint64_t length);
 /* A change that is not durable yet frees this range. */
 int space_leave(struct space *space, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
-/* The first `count` leaving ranges are covered by log entries now; and those are durable now. */
+/* `count` more of the leaving ranges are covered by log entries now; and all those are durable now. */
 void space_logged(struct space *space, size_t count);
 void space_durable(struct space *space);
 /* End of the last used unit, in bytes, leaving ranges included. */

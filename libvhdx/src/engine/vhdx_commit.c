@@ -93,7 +93,7 @@ int vhdx_apply(struct vhdx_writer *w, struct vhdx_error *error)
 struct snapshot {
 	uint32_t page_count;
 	bool data_first;
-	size_t leaving;
+	size_t leaving; /* not in any entry yet */
 	uint64_t last_file_offset;
 };
 
@@ -104,7 +104,8 @@ static void take_snapshot(struct vhdx_writer *w, struct snapshot *s)
 	uint32_t n = 0;
 
 	mutex_lock(&w->v->base.cache->fill);
-	*s = (struct snapshot){ (uint32_t)p->dirty_count, w->data_before_entry, w->space.leaving_count, space_used_end(&w->space) };
+	*s = (struct snapshot){ (uint32_t)p->dirty_count, w->data_before_entry, w->space.leaving_count - w->space.leaving_logged,
+				 space_used_end(&w->space) };
 	for (size_t i = 0; n < s->page_count && i < p->table_size; i++) {
 		if (p->table[i] == NULL || !p->table[i]->dirty)
 			continue;
@@ -161,7 +162,7 @@ static int make_room(struct vhdx_writer *w, uint32_t page_count, struct vhdx_err
 	int status = VHDX_OK;
 
 	if (!fits(w, page_count) && (w->entries_pending || w->applied))
-		status = vhdx_barrier(w, w->entries_pending ? BARRIER_COMMIT : BARRIER_APPLY_BEFORE_REUSE, error);
+		status = vhdx_barrier(w, w->entries_pending ? BARRIER_ENTRIES_BEFORE_APPLY : BARRIER_APPLY_BEFORE_REUSE, error);
 	if (status < 0 || fits(w, page_count))
 		return status;
 	status = vhdx_apply(w, error);

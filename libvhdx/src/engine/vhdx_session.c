@@ -83,16 +83,18 @@ static int seed_log(struct vhdx_writer *w, struct vhdx_error *error)
 
 /*
  * First header with new identifiers but no log; the log's first entry; flush; second header with the log. Whichever of the second header and later entries is
- * durable first, the log is valid or not looked at. One flush; the second header is durable with the first commit, after which the first slot follows.
+ * durable first, the log is valid or not looked at. Two flushes, the first one for whatever a killed process left on its way: with the current header still in
+ * flight, writing the other slot could lose both. The second header is durable with the first commit, after which the first slot follows.
  */
 static int begin_step(struct vhdx_writer *w, struct vhdx_error *error)
 {
 	switch (w->step) {
 	case SESSION_NONE: return vhdx_load_space(w, error);
 	case SESSION_SPACE_KNOWN: return choose_identifiers(w, error);
-	case SESSION_CHOSEN: return write_first_header(w, error);
-	case SESSION_HEADER: return seed_log(w, error);
-	case SESSION_SEEDED: return barrier_flush(&w->v->base.view.file, BARRIER_HEADER, error);
+	case SESSION_CHOSEN: return barrier_flush(&w->v->base.view.file, BARRIER_LEFT_BEFORE_SESSION, error);
+	case SESSION_SETTLED: return write_first_header(w, error);
+	case SESSION_FIRST_HEADER: return seed_log(w, error);
+	case SESSION_SEEDED: return barrier_flush(&w->v->base.view.file, BARRIER_SESSION, error);
 	case SESSION_FLUSHED: return write_header(w->v, &w->wanted, error);
 	case SESSION_OPEN: break;
 	}
@@ -114,7 +116,7 @@ int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error)
 		status = begin_step(w, error);
 		if (status == VHDX_OK)
 			w->step++;
-		else if (step == SESSION_SEEDED)
+		else if (step == SESSION_SEEDED || step == SESSION_CHOSEN)
 			(void)writing_flush_failed(base, error);
 		else if (step > SESSION_SPACE_KNOWN) /* something may be written */
 			(void)writing_failed(base, error);
@@ -177,7 +179,10 @@ static int write_pieces(struct vhdx_image *v, struct vhdx_error *error)
 	return status;
 }
 
-/* Four flushes: new FileWriteGuid (VHDX-020), pages, cleared LogGuid in one slot and in the other. */
+/*
+ * Four flushes: what the killed process wrote, new FileWriteGuid (VHDX-020), pages, cleared LogGuid in one slot. The first, because its last log entries and its
+ * last header may be in the system's cache only. The other slot needs none: the next session begins with one.
+ */
 static int replay_in_place(struct vhdx_image *v, struct vhdx_error *error)
 {
 	const struct vhdx_file *file = &v->base.view.file;
@@ -185,9 +190,11 @@ static int replay_in_place(struct vhdx_image *v, struct vhdx_error *error)
 	int status = env_random_guid(v->base.env, &header.file_write_guid, error);
 
 	if (status == VHDX_OK)
+		status = barrier_flush(file, BARRIER_LEFT_BEFORE_REPLAY, error);
+	if (status == VHDX_OK)
 		status = write_header(v, &header, error);
 	if (status == VHDX_OK)
-		status = barrier_flush(file, BARRIER_HEADER, error);
+		status = barrier_flush(file, BARRIER_REPLAY_HEADER, error);
 	if (status == VHDX_OK)
 		status = write_pieces(v, error);
 	if (status == VHDX_OK)
@@ -196,11 +203,9 @@ static int replay_in_place(struct vhdx_image *v, struct vhdx_error *error)
 	if (status == VHDX_OK)
 		status = write_header(v, &header, error);
 	if (status == VHDX_OK)
-		status = barrier_flush(file, BARRIER_HEADER, error);
+		status = barrier_flush(file, BARRIER_REPLAY_CLEAR, error);
 	if (status == VHDX_OK)
 		status = write_header(v, &header, error);
-	if (status == VHDX_OK)
-		status = file_flush(file, error);
 	if (status < 0)
 		return status;
 	memory_release(v->base.env, v->base.view.pieces);
@@ -290,7 +295,7 @@ static int trim(struct vhdx_writer *w, struct vhdx_error *error)
 	return end >= base->view.size || base->type == VHDX_TYPE_FIXED ? VHDX_OK : file_set_size(&base->view.file, end, error);
 }
 
-/* The log is drained; what is left says so. */
+/* The log is drained; what is left says so. The last slot and the trim need no flush: the next session begins with one. */
 static int clear_log(struct vhdx_writer *w, struct vhdx_error *error)
 {
 	const struct vhdx_file *file = &w->v->base.view.file;
@@ -305,7 +310,7 @@ static int clear_log(struct vhdx_writer *w, struct vhdx_error *error)
 		status = write_header(w->v, &header, error);
 	if (status == VHDX_OK)
 		status = trim(w, error);
-	return status == VHDX_OK ? file_flush(file, error) : status;
+	return status;
 }
 
 /* Not under `commit`: nobody else is here any more. */
@@ -314,10 +319,10 @@ int vhdx_writer_finish(struct image *base, struct vhdx_error *error)
 	struct vhdx_writer *w = ((struct vhdx_image *)base)->writer;
 	int status = writing_check(base, error);
 
-	if (status < 0 || w->step <= SESSION_CHOSEN)
+	if (status < 0 || w->step <= SESSION_SETTLED)
 		return status;
 	if (w->step != SESSION_OPEN) /* a session that could not begin: no log is named yet, and nothing has changed */
-		return file_flush(&base->view.file, error);
+		return VHDX_OK;
 	status = vhdx_commit(base, error);
 	w->mirror_due = false;
 	if (status == VHDX_OK)

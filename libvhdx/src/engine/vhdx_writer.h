@@ -20,7 +20,7 @@
 #include "engine/vhdx_image.h"
 
 /* What the beginning of a session has done. */
-enum session_step { SESSION_NONE, SESSION_SPACE_KNOWN, SESSION_CHOSEN, SESSION_HEADER, SESSION_SEEDED, SESSION_FLUSHED, SESSION_OPEN };
+enum session_step { SESSION_NONE, SESSION_SPACE_KNOWN, SESSION_CHOSEN, SESSION_SETTLED, SESSION_FIRST_HEADER, SESSION_SEEDED, SESSION_FLUSHED, SESSION_OPEN };
 
 struct vhdx_writer {
 	struct vhdx_image *v;
