@@ -1,306 +1,229 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The crash test: runs workloads, makes every state in which a crash could have left the file, and looks at each with a fresh library.
+ * The crash test: runs histories, makes every state in which a crash could have left the file, and looks at each with a fresh library (see check.h).
  *
- *   the file opens, and each sector holds a value that the oracle allows
- *   opening it for writing (a real replay) changes nothing of that, and doing so again changes no byte
- *   a crash during that replay leaves a file that reads the same
- *
- *   crash [--length N] [--kind NAME] [--random N] [--seed N]   prints "N crash states, 0 violations", or the violation; status 1
+ *   crash [--nightly] [--length N] [--random N] [--seed N] [--kind NAME] [--jobs N] [--full] [--dump DIR]
+ *         prints "N crash states, 0 violations", or the violations; status 1
  *   crash --barriers   (built with VHDX_TEST_BARRIERS) leaves out each ordering flush in turn; each must make the test fail
+ *
+ * A process for each kind of disk and part of the work, so many at a time as --jobs says (2).
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "states.h"
-#include "workload.h"
+#include "runs.h"
 #if defined(VHDX_TEST_BARRIERS)
 #include "engine/barrier.h"
 #endif
-
-struct test {
-	struct workload w;
-	uint64_t states;
-	uint8_t *content;
-	char description[300];
-	char violation[1800];
-	bool deep; /* look at crashes during replay too */
-};
-
-static int violate(struct test *t, const char *what, const char *detail)
-{
-	(void)snprintf(t->violation, sizeof(t->violation), "%s: %s: %s: %s", t->w.kind->name, t->description, what, detail);
-	return 1;
-}
-
-static int violate_error(struct test *t, const char *what, const char *step, const struct vhdx_error *error)
-{
-	char text[1300], detail[1400];
-
-	(void)snprintf(detail, sizeof(detail), "%s: %s", step, vhdx_error_text(error, text, sizeof(text)));
-	return violate(t, what, detail);
-}
-
-static int check_sector(struct test *t, const uint8_t *bytes, uint64_t sector, size_t end, const char *what)
-{
-	int allowed[64], value = oracle_value(bytes, sector);
-	size_t count = oracle_allowed(&t->w.oracle, end, sector, allowed, 64);
-	char detail[300];
-	int length;
-
-	for (size_t i = 0; i < count; i++)
-		if (allowed[i] == value)
-			return 0;
-	length = snprintf(detail, sizeof(detail), "sector %" PRIu64 " holds value %d (-1: foreign bytes), allowed:", sector, value);
-	for (size_t i = 0; i < count && length < 280; i++)
-		length += snprintf(detail + length, sizeof(detail) - (size_t)length, " %d", allowed[i]);
-	return violate(t, what, detail);
-}
-
-static int read_all(struct test *t, struct cowfile *file, unsigned flags, uint8_t *content, struct vhdx_error *error)
-{
-	vhdx_disk *disk;
-	int status = workload_open(&t->w, &disk, file, flags, error);
-
-	if (status < 0)
-		return status;
-	status = vhdx_disk_size(disk) == t->w.disk_size ? vhdx_read(disk, content, t->w.disk_size, 0, error) : VHDX_E_DAMAGED;
-	if (vhdx_close(disk) < 0 && status == VHDX_OK)
-		status = VHDX_E_IO;
-	return status;
-}
-
-struct again {
-	struct test *t;
-	const uint8_t *expected;
-	uint8_t *found;
-	const char *what;
-};
-
-static int check_replay_state(void *context, struct cowfile *state, size_t end, const char *how)
-{
-	struct again *a = context;
-	struct vhdx_error error;
-	char what[500];
-
-	(void)end;
-	a->t->states++;
-	(void)snprintf(what, sizeof(what), "%s, then in the replay %s", a->what, how);
-	if (read_all(a->t, state, 0, a->found, &error) < 0)
-		return violate_error(a->t, what, "open", &error);
-	return memcmp(a->found, a->expected, a->t->w.disk_size) == 0 ? 0 : violate(a->t, what, "reads something else than before the replay");
-}
-
-/* Opens the state for writing, which replays its log, and compares. */
-static int check_replay(struct test *t, struct cowfile *state, const char *what)
-{
-	struct record replay = { NULL, 0, 0 };
-	struct cowfile *work = cow_copy(state), *before;
-	uint8_t *found = malloc(t->w.disk_size);
-	struct again again = { t, t->content, found, what };
-	struct vhdx_error error;
-	int result = 0;
-
-	work->record = &replay;
-	if (read_all(t, work, VHDX_OPEN_WRITE, found, &error) < 0) {
-		/* a VHD that lost its end footer is readable, and writable only after repair */
-		if (!(t->w.kind->format == VHDX_FORMAT_VHD && error.status == VHDX_E_READ_ONLY))
-			result = violate_error(t, what, "open for writing", &error);
-	} else if (memcmp(found, t->content, t->w.disk_size) != 0) {
-		result = violate(t, what, "reads something else after a real replay");
-	} else {
-		before = cow_copy(work);
-		work->record = NULL;
-		if (read_all(t, work, VHDX_OPEN_WRITE, found, &error) < 0)
-			result = violate_error(t, what, "second open", &error);
-		else if (!cow_equal(before, work))
-			result = violate(t, what, "a second open for writing changed the file");
-		cow_free(before);
-		if (result == 0 && t->deep && replay.count != 0)
-			result = states_enumerate(state, &replay, 0, 20, 1, check_replay_state, &again);
-	}
-	work->record = NULL;
-	record_clear(&replay);
-	cow_free(work);
-	free(found);
-	return result;
-}
-
-static int check_state(void *context, struct cowfile *state, size_t end, const char *what)
-{
-	struct test *t = context;
-	struct vhdx_error error;
-	int result = 0;
-
-	t->states++;
-	if (read_all(t, state, 0, t->content, &error) < 0)
-		return violate_error(t, what, "open", &error);
-	for (uint64_t sector = 0; result == 0 && sector < t->w.oracle.sectors; sector++)
-		result = check_sector(t, t->content + sector * ORACLE_SECTOR, sector, end, what);
-	return result == 0 ? check_replay(t, state, what) : result;
-}
-
-/* Runs operations and looks at all crashes since the beginning of the last one. */
-static int run_sequence(struct test *t, const enum op *ops, unsigned count)
-{
-	size_t from = 0;
-	int length = 0;
-
-	workload_reset(&t->w);
-	for (unsigned i = 0; i < count; i++) {
-		struct vhdx_error error;
-
-		length += snprintf(t->description + length, sizeof(t->description) - (size_t)length, "%s%s", i != 0 ? ", " : "", op_names[ops[i]]);
-		from = t->w.record.count;
-		if (workload_run(&t->w, ops[i], &error) < 0)
-			return violate_error(t, "operation", op_names[ops[i]], &error);
-	}
-	return states_enumerate(t->w.start, &t->w.record, from, 60, 1, check_state, t);
-}
-
-static int run_all(struct test *t, unsigned length)
-{
-	unsigned total = 1;
-
-	for (unsigned i = 0; i < length; i++)
-		total *= OP_COUNT;
-	for (unsigned number = 0; number < total; number++) {
-		enum op ops[8];
-		unsigned rest = number;
-		int result;
-
-		for (unsigned i = 0; i < length; i++, rest /= OP_COUNT)
-			ops[i] = (enum op)(rest % OP_COUNT);
-		result = run_sequence(t, ops, length);
-		if (result != 0)
-			return result;
-	}
-	return 0;
-}
-
-/* Sequences of three and more in which the barriers matter. */
-static int run_chosen(struct test *t)
-{
-	static const enum op chosen[][8] = {
-		{ OP_DISCARD, OP_FLUSH, OP_WRITE_NEW, OP_FLUSH, OP_WRITE_IN, OP_FLUSH, OP_WRITE_SPAN, OP_FLUSH },
-		{ OP_WRITE_NEW, OP_FLUSH, OP_ZERO_BLOCK, OP_FLUSH, OP_WRITE_PARTIAL, OP_FLUSH, OP_WRITE_IN, OP_CLOSE },
-		{ OP_WRITE_PARTIAL, OP_FLUSH, OP_WRITE_SPAN, OP_FLUSH, OP_DISCARD, OP_WRITE_IN, OP_FLUSH, OP_CLOSE },
-		{ OP_WRITE_PARTIAL, OP_CLOSE, OP_WRITE_SPAN, OP_FLUSH, OP_ZERO_PART, OP_CLOSE, OP_WRITE_IN, OP_FLUSH },
-		{ OP_ZERO_BLOCK, OP_CLOSE, OP_WRITE_SPAN, OP_WRITE_IN, OP_FLUSH, OP_DISCARD, OP_FLUSH, OP_CLOSE },
-	};
-
-	for (size_t i = 0; i < sizeof(chosen) / sizeof(chosen[0]); i++)
-		for (unsigned length = 3; length <= 8; length++) {
-			int result = run_sequence(t, chosen[i], length);
-
-			if (result != 0)
-				return result;
-		}
-	return 0;
-}
-
-/* A long history with many flushes, so that the log wraps; crashes are looked at near its end. */
-static int run_random(struct test *t, unsigned operations, uint64_t seed)
-{
-	size_t from = 0;
-
-	workload_reset(&t->w);
-	srand((unsigned)seed);
-	(void)snprintf(t->description, sizeof(t->description), "random history, %u operations, seed %" PRIu64, operations, seed);
-	for (unsigned i = 0; i < operations; i++) {
-		uint64_t unit = t->w.kind->sector / ORACLE_SECTOR, sectors = t->w.oracle.sectors / unit;
-		uint64_t sector = (uint64_t)rand() % sectors, count = 1 + (uint64_t)rand() % 40;
-		struct vhdx_error error;
-		int choice = rand() % 100, status;
-
-		if (count > sectors - sector)
-			count = sectors - sector;
-		sector *= unit;
-		count *= unit;
-		if (i + 3 == operations)
-			from = t->w.record.count;
-		if (choice < 50)
-			status = workload_write(&t->w, sector, count, &error);
-		else if (choice < 55)
-			status = workload_zero(&t->w, sector, count, &error);
-		else if (choice < 90)
-			status = workload_run(&t->w, OP_FLUSH, &error);
-		else
-			status = workload_run(&t->w, choice < 93 ? OP_DISCARD : choice < 97 ? OP_ZERO_BLOCK : choice < 98 ? OP_CLOSE : OP_WRITE_SPAN, &error);
-		if (status < 0)
-			return violate_error(t, "operation", "in a random history", &error);
-	}
-	return states_enumerate(t->w.start, &t->w.record, from, 100, seed, check_state, t);
-}
 
 struct options {
 	unsigned length;
 	unsigned random;
 	uint64_t seed;
+	unsigned operations; /* of the longest random history */
+	unsigned jobs;
 	const char *kind;
+	const char *dump;
+	bool full;
 	bool barriers;
 };
 
-static int run_kind(struct test *t, const struct kind *kind, const struct options *o)
+enum part { PART_CHOSEN, PART_SEQUENCES, PART_RANDOM, PART_COUNT };
+
+struct job {
+	const struct kind *kind;
+	enum part part;
+	int barrier; /* left out; -1: none */
+};
+
+struct result {
+	uint64_t states;
+	uint64_t distinct;
+	uint64_t replays;
+	bool done;
+	char violation[2400];
+};
+
+static int run_part(struct test *t, enum part part, const struct options *o)
 {
 	int result = 0;
 
-	workload_start(&t->w, kind);
-	t->content = malloc(t->w.disk_size);
-	for (unsigned length = 1; result == 0 && length <= o->length; length++)
-		result = run_all(t, length);
-	if (result == 0)
-		result = run_chosen(t);
-	for (unsigned i = 0; result == 0 && i < o->random; i++)
-		result = run_random(t, 20 + 40 * (i % 12), o->seed + i);
-	workload_end(&t->w);
-	free(t->content);
-	return result;
+	switch (part) {
+	case PART_CHOSEN: return t->w.kind->wide != 0 ? run_wide(t) : run_chosen(t);
+	case PART_SEQUENCES:
+		for (unsigned length = 1; result == 0 && length <= o->length; length++)
+			result = run_all(t, length);
+		return result;
+	case PART_RANDOM:
+		for (unsigned i = 0; result == 0 && i < o->random; i++)
+			result = run_random(t, 20 + (o->operations - 20) * (i % 12) / 11, o->seed + i);
+		return result;
+	case PART_COUNT: break;
+	}
+	return 0;
 }
+
+static void work(const struct job *job, const struct options *o, struct result *result)
+{
+	struct test t = { .full = o->full, .dump = o->dump };
+
+#if defined(VHDX_TEST_BARRIERS)
+	vhdx_test_skipped_barrier = BARRIER_COUNT;
+#endif
+	check_start(&t, job->kind);
+#if defined(VHDX_TEST_BARRIERS)
+	if (job->barrier >= 0)
+		vhdx_test_skipped_barrier = job->barrier;
+#endif
+	if (run_part(&t, job->part, o) != 0)
+		memcpy(result->violation, t.violation, sizeof(result->violation));
+	result->states = t.states;
+	result->distinct = t.distinct;
+	result->replays = t.replays;
+	check_end(&t);
+	result->done = true;
+}
+
+static struct result *shared_results(size_t count)
+{
+	struct result *results = mmap(NULL, count * sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (results == MAP_FAILED) {
+		perror("crash: mmap");
+		exit(1);
+	}
+	return results;
+}
+
+static void start_job(const struct job *job, const struct options *o, struct result *result)
+{
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		work(job, o, result);
+		_exit(0);
+	}
+	if (child < 0) {
+		perror("crash: fork");
+		exit(1);
+	}
+}
+
+static void run_jobs(const struct job *jobs, size_t count, const struct options *o, struct result *results)
+{
+	size_t running = 0;
+
+	for (size_t i = 0; i < count; i++, running++) {
+		if (running == o->jobs) {
+			(void)wait(NULL);
+			running--;
+		}
+		start_job(&jobs[i], o, &results[i]);
+	}
+	while (running-- != 0)
+		(void)wait(NULL);
+	for (size_t i = 0; i < count; i++)
+		if (!results[i].done)
+			(void)snprintf(results[i].violation, sizeof(results[i].violation), "%s: a worker died", jobs[i].kind->name);
+}
+
+static bool is_wanted(const struct options *o, const struct kind *kind, enum part part)
+{
+	return (o->kind == NULL || strcmp(o->kind, kind->name) == 0) && (kind->wide == 0 || part == PART_CHOSEN);
+}
+
+static size_t list_jobs(const struct options *o, struct job *jobs, int barrier)
+{
+	size_t count = 0;
+
+	for (int part = 0; part < PART_COUNT; part++)
+		for (size_t k = 0; k < kind_count; k++)
+			if (is_wanted(o, &kinds[k], (enum part)part))
+				jobs[count++] = (struct job){ &kinds[k], (enum part)part, barrier };
+	return count;
+}
+
+enum { MOST_JOBS = 64 };
 
 static int run(const struct options *o)
 {
-	uint64_t states = 0;
-	int failed = 0;
+	struct job jobs[MOST_JOBS];
+	size_t count = list_jobs(o, jobs, -1);
+	struct result *results = shared_results(MOST_JOBS), all = { .states = 0 };
+	int violations = 0;
 
-	for (size_t i = 0; i < kind_count; i++) {
-		struct test t = { .deep = true };
+	run_jobs(jobs, count, o, results);
+	for (size_t k = 0; k < kind_count; k++) {
+		uint64_t states = 0, distinct = 0;
 
-		if (o->kind != NULL && strcmp(o->kind, kinds[i].name) != 0)
-			continue;
-		if (run_kind(&t, &kinds[i], o) != 0) {
-			printf("VIOLATION: %s\n", t.violation);
-			failed++;
+		for (size_t i = 0; i < count; i++) {
+			if (jobs[i].kind != &kinds[k])
+				continue;
+			states += results[i].states;
+			distinct += results[i].distinct;
+			all.replays += results[i].replays;
+			if (results[i].violation[0] == '\0')
+				continue;
+			printf("VIOLATION: %s\n", results[i].violation);
+			violations++;
 		}
-		printf("%-24s %10" PRIu64 " crash states\n", kinds[i].name, t.states);
-		fflush(stdout);
-		states += t.states;
+		if (states != 0)
+			printf("%-24s %10" PRIu64 " crash states, %8" PRIu64 " different\n", kinds[k].name, states, distinct);
+		all.states += states;
+		all.distinct += distinct;
 	}
-	printf("%" PRIu64 " crash states, %d violations\n", states, failed);
-	return failed != 0;
+	printf("%" PRIu64 " crash states (%" PRIu64 " different, %" PRIu64 " replays), %d violations\n", all.states, all.distinct, all.replays,
+	       violations);
+	return violations != 0;
 }
 
 #if defined(VHDX_TEST_BARRIERS)
+/* Only where the barrier can matter. */
+static size_t list_barrier_jobs(const struct options *o, struct job *jobs, int barrier)
+{
+	struct job all[MOST_JOBS];
+	size_t count = list_jobs(o, all, barrier), kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if ((all[i].kind->format == VHDX_FORMAT_VHD) == (barrier >= BARRIER_VHD_BLOCK_BEFORE_BAT))
+			jobs[kept++] = all[i];
+	return kept;
+}
+
+/* Stops at the first violation. */
+static bool prove(const struct options *o, int barrier, struct result *result)
+{
+	struct job jobs[MOST_JOBS];
+	size_t count = list_barrier_jobs(o, jobs, barrier);
+
+	result->violation[0] = '\0';
+	for (size_t i = 0; i < count && result->violation[0] == '\0'; i++) {
+		result->done = false;
+		run_jobs(&jobs[i], 1, o, result);
+	}
+	return result->violation[0] != '\0';
+}
+
 static int prove_barriers(const struct options *o)
 {
+	struct result *result = shared_results(1);
 	int proven = 0;
 
 	for (int barrier = 0; barrier < BARRIER_COUNT; barrier++) {
-		struct test t = { .deep = true };
-		int result = 0;
+		bool needed = prove(o, barrier, result);
 
-		for (size_t i = 0; result == 0 && i < kind_count; i++) {
-			vhdx_test_skipped_barrier = barrier;
-			result = run_kind(&t, &kinds[i], o);
-			vhdx_test_skipped_barrier = BARRIER_COUNT;
-		}
-		printf("%-52s %s\n", barrier_names[barrier], result != 0 ? "needed" : "NOT PROVEN");
-		if (result != 0)
-			printf("    %.150s\n", t.violation);
+		printf("%-64s %s\n", barrier_names[barrier], needed ? "needed" : "NOT PROVEN");
+		if (needed)
+			printf("    %.190s\n", result->violation);
 		fflush(stdout);
-		proven += result != 0;
+		proven += needed;
 	}
 	printf("%d of %d barriers proven necessary\n", proven, BARRIER_COUNT);
 	return proven != BARRIER_COUNT;
@@ -314,30 +237,46 @@ static int prove_barriers(const struct options *o)
 }
 #endif
 
+static int usage(void)
+{
+	fprintf(stderr, "usage: crash [--nightly] [--length N] [--random N] [--seed N] [--kind NAME] [--jobs N] [--full] [--dump DIR] [--barriers]\n");
+	return 2;
+}
+
+static bool take_value(struct options *o, const char *name, const char *value)
+{
+	if (strcmp(name, "--length") == 0)
+		o->length = (unsigned)strtoul(value, NULL, 10);
+	else if (strcmp(name, "--random") == 0)
+		o->random = (unsigned)strtoul(value, NULL, 10);
+	else if (strcmp(name, "--seed") == 0)
+		o->seed = strtoull(value, NULL, 10);
+	else if (strcmp(name, "--jobs") == 0)
+		o->jobs = (unsigned)strtoul(value, NULL, 10);
+	else if (strcmp(name, "--kind") == 0)
+		o->kind = value;
+	else if (strcmp(name, "--dump") == 0)
+		o->dump = value;
+	else
+		return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
-	struct options o = { .length = 2, .random = 24, .seed = 1 };
+	struct options o = { .length = 2, .random = 24, .seed = 1, .operations = 460, .jobs = 2 };
 
 	for (int i = 1; i < argc; i++) {
-		const char *value = i + 1 < argc ? argv[i + 1] : "";
-
-		if (strcmp(argv[i], "--barriers") == 0) {
+		if (strcmp(argv[i], "--barriers") == 0)
 			o.barriers = true;
-			continue;
-		}
-		i++;
-		if (strcmp(argv[i - 1], "--length") == 0)
-			o.length = (unsigned)strtoul(value, NULL, 10);
-		else if (strcmp(argv[i - 1], "--random") == 0)
-			o.random = (unsigned)strtoul(value, NULL, 10);
-		else if (strcmp(argv[i - 1], "--seed") == 0)
-			o.seed = strtoull(value, NULL, 10);
-		else if (strcmp(argv[i - 1], "--kind") == 0)
-			o.kind = value;
-		else {
-			fprintf(stderr, "usage: crash [--length N] [--random N] [--seed N] [--kind NAME] [--barriers]\n");
-			return 2;
-		}
+		else if (strcmp(argv[i], "--full") == 0)
+			o.full = true;
+		else if (strcmp(argv[i], "--nightly") == 0)
+			o = (struct options){ .length = 3, .random = 240, .seed = o.seed, .operations = 3000, .jobs = o.jobs, .kind = o.kind, .full = true };
+		else if (i + 1 == argc || !take_value(&o, argv[i], argv[i + 1]))
+			return usage();
+		else
+			i++;
 	}
 	return o.barriers ? prove_barriers(&o) : run(&o);
 }

@@ -78,37 +78,44 @@ size_t oracle_allowed(const struct oracle *o, size_t end, uint64_t sector, int *
 	return count;
 }
 
-static uint64_t word(uint64_t sector, int value, unsigned index)
+/* The words of a sector are an arithmetic progression, and the multiplier is odd, so the first word gives value and sector back. */
+#define STEP UINT64_C(0x9E3779B97F4A7C15)
+
+static uint64_t first_word(uint64_t sector, int value)
 {
-	return ((uint64_t)(unsigned)value << 32 | (sector & 0xFFFFFF) << 8 | index) * UINT64_C(0x9E3779B97F4A7C15);
+	return ((uint64_t)(unsigned)value << 36 | (sector & 0xFFFFFFF) << 8) * STEP;
 }
 
 void oracle_fill(uint8_t *bytes, uint64_t sector, uint64_t count, int value)
 {
 	for (uint64_t s = 0; s < count; s++, bytes += ORACLE_SECTOR) {
+		uint64_t w = first_word(sector + s, value);
+
 		if (value == 0)
 			memset(bytes, 0, ORACLE_SECTOR);
-		for (unsigned i = 0; value != 0 && i < ORACLE_SECTOR / 8; i++) {
-			uint64_t w = word(sector + s, value, i);
-
+		for (unsigned i = 0; value != 0 && i < ORACLE_SECTOR / 8; i++, w += STEP)
 			memcpy(bytes + (size_t)i * 8, &w, 8);
-		}
 	}
 }
 
-/* The multiplier is odd, so the first word gives the number back. */
+static bool is_progression(const uint8_t *bytes, uint64_t first, uint64_t step)
+{
+	uint64_t words[ORACLE_SECTOR / 8], wrong = 0;
+
+	memcpy(words, bytes, sizeof(words));
+	for (unsigned i = 0; i < ORACLE_SECTOR / 8; i++)
+		wrong |= words[i] ^ (first + i * step);
+	return wrong == 0;
+}
+
 int oracle_value(const uint8_t *bytes, uint64_t sector)
 {
-	static const uint8_t zeros[ORACLE_SECTOR];
-	uint8_t expected[ORACLE_SECTOR];
 	uint64_t w, inverse = UINT64_C(0xF1DE83E19937733D);
 	int value;
 
-	if (memcmp(bytes, zeros, ORACLE_SECTOR) == 0)
-		return 0;
 	memcpy(&w, bytes, 8);
-	w *= inverse;
-	value = (int)(w >> 32 & 0x7FFFFFFF);
-	oracle_fill(expected, sector, 1, value);
-	return value != 0 && memcmp(bytes, expected, ORACLE_SECTOR) == 0 ? value : ORACLE_FOREIGN;
+	if (w == 0)
+		return is_progression(bytes, 0, 0) ? 0 : ORACLE_FOREIGN;
+	value = (int)(w * inverse >> 36);
+	return value != 0 && w == first_word(sector, value) && is_progression(bytes, w, STEP) ? value : ORACLE_FOREIGN;
 }
