@@ -12,11 +12,10 @@
  * change before the entry, because readers take no lock. Payload must be durable before that log entry when something else could show through: old bytes of
  * other blocks, or the parent (W5).
  */
-#include <string.h>
-
 #include "base/bytes.h"
 #include "base/error.h"
 #include "engine/bitmap.h"
+#include "engine/block_bits.h"
 #include "engine/vhdx_writer.h"
 #include "format/vhdx_layout.h"
 
@@ -129,21 +128,12 @@ static int set_absent(const struct job *j, enum vhdx_block_state state, struct v
 	return status;
 }
 
-/* The bits of one block inside its sector bitmap block. */
-struct bits {
-	uint64_t file_offset; /* of the block's first bit; the block's bits are whole 64-bit words */
-	uint64_t count;       /* of the block */
-	uint64_t in_disk;     /* those that stand for sectors of the disk */
-	uint64_t first;       /* those to set */
-	uint64_t last;        /* behind them */
-};
-
-static struct bits bits_of(const struct job *j, uint64_t bitmap_offset)
+static struct block_bits bits_of(const struct job *j, uint64_t bitmap_offset)
 {
 	const struct vhdx_geometry *g = &j->v->geometry;
 	uint64_t left = j->v->base.disk_size - (j->block << g->block_shift);
 
-	return (struct bits){
+	return (struct block_bits){
 		.file_offset = bitmap_offset + vhdx_bitmap_first_bit(g, j->block) / 8,
 		.count = UINT64_C(1) << (g->block_shift - g->sector_shift),
 		.in_disk = min_u64(left, j->v->base.block_size) >> g->sector_shift,
@@ -152,98 +142,10 @@ static struct bits bits_of(const struct job *j, uint64_t bitmap_offset)
 	};
 }
 
-/* Sets bits `first` to `last` of the run of bytes that begins with bit `base`. */
-static void fill_bits(uint8_t *bytes, size_t length, uint64_t base, uint64_t first, uint64_t last)
-{
-	for (size_t i = 0; i < length; i++) {
-		uint64_t bit = base + i * 8;
-
-		if (bit >= first && bit + 8 <= last)
-			bytes[i] = 0xFF;
-		else if (bit + 8 > first && bit < last)
-			for (unsigned k = 0; k < 8; k++)
-				if (bit + k >= first && bit + k < last)
-					bytes[i] = (uint8_t)(bytes[i] | 1u << k);
-	}
-}
-
-/* Loads the pages of bits `first` to `last`, so that changing them cannot fail. */
-static int load_bits(struct vhdx_writer *w, const struct bits *b, uint64_t first, uint64_t last, struct vhdx_error *error)
-{
-	uint64_t end = b->file_offset + divide_up(last, 8);
-	int status = VHDX_OK;
-
-	for (uint64_t at = b->file_offset + first / 8; status == VHDX_OK && at < end; at = round_down(at, CACHE_PAGE) + CACHE_PAGE) {
-		struct page *page;
-
-		status = pages_get(&w->pages, at, &page, error);
-	}
-	return status;
-}
-
-/* `fresh`: the other bits of the block become 0, whatever they were (VHDX-140). */
-static int set_bits(struct vhdx_writer *w, const struct bits *b, bool fresh, struct vhdx_error *error)
-{
-	uint64_t from = fresh ? 0 : round_down(b->first, 64), to = fresh ? b->count : round_up(b->last, 64), end = b->file_offset + to / 8;
-	uint8_t bytes[CACHE_PAGE];
-	int status = load_bits(w, b, from, to, error);
-
-	for (uint64_t at = b->file_offset + from / 8, next; status == VHDX_OK && at < end; at = next) {
-		size_t in_page = (size_t)(at % CACHE_PAGE), length;
-		struct page *page;
-
-		next = min_u64(end, at - in_page + CACHE_PAGE);
-		length = (size_t)(next - at);
-		status = pages_get(&w->pages, at, &page, error);
-		if (status < 0)
-			break;
-		if (fresh)
-			memset(bytes, 0, length);
-		else
-			memcpy(bytes, page->current + in_page, length);
-		fill_bits(bytes, length, (at - b->file_offset) * 8, b->first, b->last);
-		if (memcmp(bytes, page->current + in_page, length) != 0)
-			pages_set(&w->pages, page, at, bytes, length);
-	}
-	return status;
-}
-
-/* Whether bits `first` to `last` are all set; no when that cannot be read. */
-static bool all_set(struct vhdx_writer *w, const struct bits *b, uint64_t first, uint64_t last)
-{
-	struct vhdx_error ignored;
-
-	while (first < last) {
-		uint64_t at = b->file_offset + first / 8;
-		struct page *page;
-		uint8_t byte;
-
-		if (pages_get(&w->pages, at, &page, &ignored) < 0)
-			return false;
-		byte = page->current[at % CACHE_PAGE];
-		if (first % 8 == 0 && last - first >= 8) {
-			if (byte != 0xFF)
-				return false;
-			first += 8;
-		} else {
-			if ((byte >> first % 8 & 1) == 0)
-				return false;
-			first++;
-		}
-	}
-	return true;
-}
-
-/* Most writes ascend, so the bits behind come first. */
-static bool is_complete(struct vhdx_writer *w, const struct bits *b)
-{
-	return all_set(w, b, b->last, b->in_disk) && all_set(w, b, 0, b->first);
-}
-
 /* Shows data that has been written: bits first, then the entry, which becomes FULLY_PRESENT when all bits are set. */
 static int show_sectors(const struct job *j, uint64_t file_offset, uint64_t bitmap_offset, bool fresh, struct vhdx_error *error)
 {
-	struct bits b = bits_of(j, bitmap_offset);
+	struct block_bits b = bits_of(j, bitmap_offset);
 	uint64_t bat_index = vhdx_bat_index(&j->v->geometry, j->block);
 	struct vhdx_writer *w = j->w;
 	struct page *page;
@@ -253,9 +155,9 @@ static int show_sectors(const struct job *j, uint64_t file_offset, uint64_t bitm
 		return status;
 	status = pages_get(&w->pages, place_of_entry(j->v, bat_index), &page, error);
 	if (status == VHDX_OK)
-		status = set_bits(w, &b, fresh, error);
+		status = block_bits_set(&w->pages, &b, fresh, error);
 	if (status == VHDX_OK) {
-		bool complete = is_complete(w, &b);
+		bool complete = block_bits_complete(&w->pages, &b);
 
 		w->data_before_entry = true;
 		if (complete || fresh)
@@ -310,7 +212,7 @@ static int write_partially_present(const struct job *j, struct vhdx_error *error
 {
 	struct image *base = &j->v->base;
 	struct bitmap bitmap = { base->cache, &base->view, base->level, 0, false };
-	struct bits b;
+	struct block_bits b;
 	uint64_t bitmap_offset, run;
 	bool set;
 	int status = find_bitmap(j, false, &bitmap_offset, error);
