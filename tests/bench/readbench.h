@@ -29,7 +29,8 @@ enum { SMALL = 4096, LARGE = 1 << 20, RUN = 65536, CHILD_BLOCK = 2 << 20, LEVELS
 
 struct settings {
 	unsigned rounds;
-	uint64_t size; /* of every virtual disk */
+	uint64_t size;         /* of every virtual disk */
+	double (*clock)(void); /* now or processor_time */
 };
 extern struct settings settings;
 
@@ -110,7 +111,7 @@ struct job {
 	unsigned threads; /* 0: one, without starting a thread */
 };
 double now(void);
-double processor_time(void); /* of this thread */
+double processor_time(void); /* of this thread: what others do on the machine matters less, but waiting does not show */
 /* Seconds for each of `reads` reads (by each thread). */
 double timed(const struct reader *reader, const struct job *job, size_t reads, uint64_t seed);
 void race(struct race *out, const struct reader *ours, const struct reader *other, const struct job *job);

@@ -76,20 +76,29 @@ static void *work(void *context)
 	uint8_t *buffer = new_buffer(w->job->length);
 
 	(void)pthread_barrier_wait(w->start);
-	w->begin = now();
+	w->begin = settings.clock();
 	read_all(w, buffer);
-	w->end = now();
+	w->end = settings.clock();
 	free(buffer);
 	return NULL;
 }
 
-/* From the first that begins to the last that ends. */
+static double begin_of(const struct worker *workers, unsigned count)
+{
+	double begin = workers[0].begin;
+
+	for (unsigned i = 1; i < count; i++)
+		begin = workers[i].begin < begin ? workers[i].begin : begin;
+	return begin;
+}
+
+/* From the first that begins to the last that ends; processor time: of the thread that needs most. */
 static double timed_threads(const struct worker *model, unsigned count)
 {
 	pthread_barrier_t start;
 	pthread_t threads[MAX_THREADS];
 	struct worker workers[MAX_THREADS];
-	double begin, end;
+	double longest = 0;
 
 	(void)pthread_barrier_init(&start, NULL, count);
 	for (unsigned i = 0; i < count; i++) {
@@ -102,13 +111,12 @@ static double timed_threads(const struct worker *model, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		(void)pthread_join(threads[i], NULL);
 	(void)pthread_barrier_destroy(&start);
-	begin = workers[0].begin;
-	end = workers[0].end;
-	for (unsigned i = 1; i < count; i++) {
-		begin = workers[i].begin < begin ? workers[i].begin : begin;
-		end = workers[i].end > end ? workers[i].end : end;
+	for (unsigned i = 0; i < count; i++) {
+		double seconds = workers[i].end - (settings.clock == now ? begin_of(workers, count) : workers[i].begin);
+
+		longest = seconds > longest ? seconds : longest;
 	}
-	return end - begin;
+	return longest;
 }
 
 double timed(const struct reader *reader, const struct job *job, size_t reads, uint64_t seed)
@@ -120,9 +128,9 @@ double timed(const struct reader *reader, const struct job *job, size_t reads, u
 	if (job->threads != 0)
 		return timed_threads(&w, job->threads) / (double)reads;
 	buffer = new_buffer(job->length);
-	begin = now();
+	begin = settings.clock();
 	read_all(&w, buffer);
-	seconds = now() - begin;
+	seconds = settings.clock() - begin;
 	free(buffer);
 	return seconds / (double)reads;
 }

@@ -51,7 +51,7 @@ static void row_calls(const char *key, const char *what, const char *name, doubl
 	before = counter.reads + counter.others;
 	(void)timed(&reader, &small_job, reader.reads, 4712);
 	calls = (double)(counter.reads + counter.others - before) / (double)reader.reads;
-	(void)snprintf(text, sizeof(text), "%.6f calls", calls);
+	(void)snprintf(text, sizeof(text), "%.3f calls", calls);
 	table_value(key, what, text, calls, AT_MOST, limit, "");
 	vhdx_close(reader.handle);
 }
@@ -154,35 +154,35 @@ void rows_threads(const char *raw, const char *image)
 	raw_close(&limit);
 }
 
-static double open_ours(const struct chain *chain, double (*clock)(void))
+static double open_ours(const struct chain *chain)
 {
-	double begin = clock(), opened;
+	double begin = settings.clock(), opened;
 	vhdx_disk *disk = open_disk(chain->names[0]);
 
-	opened = clock() - begin;
+	opened = settings.clock() - begin;
 	vhdx_close(disk);
 	return opened;
 }
 
-static double open_peer(const struct chain *chain, double (*clock)(void))
+static double open_peer(const struct chain *chain)
 {
-	double begin = clock(), opened;
+	double begin = settings.clock(), opened;
 	struct reader reader = peer_reader(chain, 1);
 
-	opened = clock() - begin;
+	opened = settings.clock() - begin;
 	peer_close(&reader);
 	return opened;
 }
 
-static void row_open(const struct chain *chain, const char *what, double (*clock)(void))
+static void row_open(const struct chain *chain, const char *what)
 {
 	double mine[MAX_ROUNDS] = { 0 }, theirs[MAX_ROUNDS] = { 0 }, ratio[MAX_ROUNDS], median;
 	char a[24], b[32];
 
 	for (unsigned round = 0; round < settings.rounds; round++) {
 		for (unsigned i = 0; i < 10; i++) {
-			mine[round] += open_ours(chain, clock) / 10;
-			theirs[round] += peer_exists() ? open_peer(chain, clock) / 10 : 0;
+			mine[round] += open_ours(chain) / 10;
+			theirs[round] += peer_exists() ? open_peer(chain) / 10 : 0;
 		}
 		ratio[round] = theirs[round] / mine[round];
 	}
@@ -205,8 +205,7 @@ static void rows_open(const struct chain *chain, const char *what)
 	(void)snprintf(text, sizeof(text), "open %s", what);
 	(void)snprintf(calls, sizeof(calls), "%.1f calls", per_level);
 	table_value("f", text, calls, per_level, AT_MOST, 16, " a level");
-	row_open(chain, "  elapsed time", now);
-	row_open(chain, "  processor time", processor_time);
+	row_open(chain, "  time");
 }
 
 static void row_chain_peer(const struct chain *chain, const struct reader *ours, double goal)

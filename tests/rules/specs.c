@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * specs/vhdx.md and specs/vhd.md repeat the tables rules.def and fields.def word for word: each row is rendered in the shape that the
- * specifications use and must be a line of its file, and no line there may look like a row that the tables do not have.
+ * specs/vhdx.md and specs/vhd.md repeat the tables rules.def and fields.def word for word: each row is rendered in the
+ * shape that the specifications use and must be a line of its file, and no line there may look like a row that the
+ * tables do not have.
  */
 #include <criterion/criterion.h>
 #include <stdbool.h>
@@ -96,8 +97,8 @@ Test(specs, each_rule_stands_in_its_specification)
 static size_t expect_rows(const struct document *d, size_t at, const char *structure, char rows[][400], size_t count)
 {
 	for (size_t i = 0; i < count; i++, at++)
-		cr_expect(at < d->line_count && strcmp(d->lines[at], rows[i]) == 0, "%s: found \"%s\", expected \"%s\"", structure,
-			  at < d->line_count ? d->lines[at] : "the end", rows[i]);
+		cr_expect(at < d->line_count && strcmp(d->lines[at], rows[i]) == 0, "%s: found \"%s\", expected \"%s\"",
+			  structure, at < d->line_count ? d->lines[at] : "the end", rows[i]);
 	return at;
 }
 
@@ -109,8 +110,9 @@ static size_t render_fields(char rows[][400], enum structure_id id)
 	snprintf(rows[count++], 400, "|---|---|---|---|---|---|");
 	for (size_t i = 0; i < field_count; i++)
 		if (fields[i].structure == id)
-			snprintf(rows[count++], 400, "| %u | %u | %s | %s | %s | %s |", fields[i].offset, fields[i].length, fields[i].type_name,
-				 fields[i].name, fields[i].rule[0] != '\0' ? fields[i].rule : "-", fields[i].meaning);
+			snprintf(rows[count++], 400, "| %u | %u | %s | %s | %s | %s |", fields[i].offset, fields[i].length,
+				 fields[i].type_name, fields[i].name, fields[i].rule[0] != '\0' ? fields[i].rule : "-",
+				 fields[i].meaning);
 	return count;
 }
 
@@ -226,6 +228,7 @@ Test(specs, cited_rules_exist)
 
 		for (int r = 1; r < RULE_COUNT && !known; r++)
 			known = strcmp(rule_info((enum rule)r)->name, fields[i].rule) == 0;
-		cr_expect(known, "%s.%s: there is no rule %s", structures[fields[i].structure].name, fields[i].name, fields[i].rule);
+		cr_expect(known, "%s.%s: there is no rule %s", structures[fields[i].structure].name, fields[i].name,
+			  fields[i].rule);
 	}
 }

@@ -1,43 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Rules VHDX-114 to VHDX-143: payload blocks, sector bitmap blocks, and the BAT that names them. */
-#include <string.h>
-
+/* Rules VHDX-114 to VHDX-122 and VHDX-136 to VHDX-143: payload blocks, sector bitmap blocks, and the BAT that names them. */
 #include "rules/vhdx_sample.h"
 
 #define SECTOR UINT64_C(512)
 
-static void put_entry(struct memfile *m, uint64_t block, uint64_t entry)
-{
-	recipe_put(m, recipe_bat_place(&at, block), 8, entry);
-}
-
-/* File offset of the sector bitmap block of the first chunk. */
-static uint64_t bitmap_of(const struct memfile *m)
-{
-	return recipe_get(m, recipe_bitmap_place(&at, 0), 8) & ~(MIB - 1);
-}
-
-/* A child and its parent, and the child's places in `at`. */
-struct pair {
-	struct memfile *child, *parent;
-};
-
-static struct pair pair_of(void)
-{
-	struct memfile *parent = sample_parent();
-
-	return (struct pair){ sample_child(), parent };
-}
-
-static void free_pair(struct pair p)
-{
-	memfile_free(p.child);
-	memfile_free(p.parent);
-}
-
 Test(vhdx_rules, VHDX_114_last_block_has_full_size_in_the_file)
 {
-	struct recipe_block blocks[] = { { .index = 16, .state = RECIPE_FULL, .seed = 5 }, { .index = 15, .state = RECIPE_FULL, .seed = 5 } };
+	struct recipe_block blocks[] = { { .index = 16, .state = RECIPE_FULL, .seed = 5 },
+					 { .index = 15, .state = RECIPE_FULL, .seed = 5 } };
 	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;
 	struct memfile *m;
 
@@ -54,7 +24,7 @@ Test(vhdx_rules, VHDX_114_last_block_has_full_size_in_the_file)
 
 Test(vhdx_rules, VHDX_115_one_bit_per_sector_lowest_bit_first)
 {
-	struct pair p = pair_of();
+	struct sample_pair p = sample_pair();
 	uint64_t byte = bitmap_of(p.child) + 2 * 256; /* 2,048 sectors in each block before */
 
 	cr_assert_eq(recipe_get(p.child, byte, 1), 0x78); /* sectors 3 to 6 */
@@ -178,7 +148,7 @@ Test(vhdx_rules, VHDX_119_last_entry_depends_on_the_type)
 
 Test(vhdx_rules, VHDX_121_block_overlaps_nothing)
 {
-	struct pair p = pair_of();
+	struct sample_pair p = sample_pair();
 	uint64_t bitmap = recipe_get(p.child, recipe_bitmap_place(&at, 0), 8);
 
 	expect_pair_reads(p.child, p.parent, MIB, MIB, 2);
@@ -195,7 +165,7 @@ Test(vhdx_rules, VHDX_121_block_overlaps_nothing)
 
 Test(vhdx_rules, VHDX_122_two_entries_with_one_place_are_reported)
 {
-	struct pair p = pair_of();
+	struct sample_pair p = sample_pair();
 	uint64_t full = recipe_get(p.child, recipe_bat_place(&at, 1), 8);
 
 	expect_not_reported(p.child, "VHDX-122");
@@ -206,161 +176,9 @@ Test(vhdx_rules, VHDX_122_two_entries_with_one_place_are_reported)
 	free_pair(p);
 }
 
-Test(vhdx_rules, VHDX_123_states_4_and_5_are_errors)
-{
-	struct memfile *m = sample();
-
-	expect_reads(m, MIB, MIB, 5);
-	for (unsigned state = 4; state <= 5; state++) {
-		put_entry(m, 1, SAMPLE_BLOCK | state);
-		expect_read_fails(m, MIB, SECTOR, VHDX_E_DAMAGED, "VHDX-123");
-		expect_read_fails(m, MIB - SECTOR, 2 * SECTOR, VHDX_E_DAMAGED, "VHDX-123"); /* also as the next block of a run */
-	}
-	expect_reads_with(m, VHDX_OPEN_IGNORE_CHECKSUMS, MIB, MIB, 0); /* 5 was UNMAPPED in a draft: decision D-29 */
-	put_entry(m, 1, SAMPLE_BLOCK | 4);
-	EXPECT_OK(check_read_fails(&m, 1, VHDX_OPEN_IGNORE_CHECKSUMS, MIB, SECTOR, VHDX_E_DAMAGED, "VHDX-123"));
-	memfile_free(m);
-}
-
-Test(vhdx_rules, VHDX_124_partially_present_needs_a_parent)
-{
-	struct memfile *m = sample();
-
-	expect_reads(m, MIB, MIB, 5);
-	put_entry(m, 1, SAMPLE_BLOCK | RECIPE_PARTIAL);
-	expect_read_fails(m, MIB, SECTOR, VHDX_E_DAMAGED, "VHDX-124");
-	recipe_put(m, at.items[RECIPE_FILE_PARAMETERS] + 4, 4, 1); /* fixed */
-	expect_read_fails(m, MIB, SECTOR, VHDX_E_DAMAGED, "VHDX-124");
-	memfile_free(m);
-}
-
-Test(vhdx_rules, VHDX_126_fixed_disk_with_absent_blocks_reads_as_a_dynamic_one)
-{
-	struct recipe_block blocks[] = { { .index = 0, .state = RECIPE_FULL, .seed = 5 }, { .index = 2, .state = RECIPE_UNDEFINED },
-					 { .index = 3, .state = RECIPE_ZERO },            { .index = 4, .state = RECIPE_UNMAPPED } };
-	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;
-	struct memfile *m;
-
-	knobs.type = VHDX_TYPE_FIXED;
-	knobs.blocks = blocks;
-	knobs.block_count = 4;
-	m = build(&knobs);
-	cr_assert_eq(sample_info(m).type, VHDX_TYPE_FIXED);
-	expect_reads(m, 0, MIB, 5);
-	expect_reads(m, MIB, 15 * MIB, 0);
-	put_entry(m, 1, 4);
-	expect_read_fails(m, MIB, SECTOR, VHDX_E_DAMAGED, "VHDX-123");
-	memfile_free(m);
-}
-
-Test(vhdx_rules, VHDX_127_not_present_without_parent_reads_as_zeros)
-{
-	struct memfile *m = sample();
-
-	expect_reads(m, 0, MIB, 0);
-	expect_reads(m, MIB, MIB, 5);
-	put_entry(m, 1, RECIPE_NOT_PRESENT);
-	expect_reads(m, 0, 16 * MIB, 0);
-	memfile_free(m);
-}
-
-Test(vhdx_rules, VHDX_128_not_present_is_read_from_the_parent)
-{
-	struct pair p = pair_of();
-
-	expect_pair_reads(p.child, p.parent, 0, MIB, 1);
-	expect_pair_reads(p.child, p.parent, 6 * MIB, 2 * MIB, 1);
-	expect_pair_reads(p.child, p.parent, 8 * MIB, 8 * MIB, 0);
-	expect_pair_reads(p.child, p.parent, MIB, MIB, 2);
-	put_entry(p.child, 1, RECIPE_NOT_PRESENT);
-	expect_pair_reads(p.child, p.parent, MIB, MIB, 1);
-	free_pair(p);
-}
-
-/* Block 1 of the child, in a state that shows neither the parent nor what is at its FileOffsetMB: the block's old bytes, or block 2's. */
-static void expect_zeros_in_state(unsigned state)
-{
-	struct pair p = pair_of();
-	uint64_t own = recipe_get(p.child, recipe_bat_place(&at, 1), 8) & ~(MIB - 1);
-	uint64_t foreign = recipe_get(p.child, recipe_bat_place(&at, 2), 8) & ~(MIB - 1);
-
-	expect_pair_reads(p.child, p.parent, MIB, MIB, 2);
-	put_entry(p.child, 1, state);
-	expect_pair_reads(p.child, p.parent, MIB, MIB, 0);
-	put_entry(p.child, 1, own | state);
-	expect_pair_reads(p.child, p.parent, MIB, MIB, 0);
-	put_entry(p.child, 1, foreign | state);
-	expect_pair_reads(p.child, p.parent, MIB, MIB, 0);
-	put_entry(p.child, 1, 4096 * MIB | state); /* outside the file */
-	expect_pair_reads(p.child, p.parent, MIB, MIB, 0);
-	free_pair(p);
-}
-
-Test(vhdx_rules, VHDX_129_undefined_is_zeros_never_the_parent)
-{
-	expect_zeros_in_state(RECIPE_UNDEFINED);
-}
-
-Test(vhdx_rules, VHDX_131_zero_is_zeros)
-{
-	expect_zeros_in_state(RECIPE_ZERO);
-}
-
-Test(vhdx_rules, VHDX_132_unmapped_is_zeros_never_the_parent)
-{
-	expect_zeros_in_state(RECIPE_UNMAPPED);
-}
-
-Test(vhdx_rules, VHDX_133_reads_never_show_what_belongs_elsewhere)
-{
-	struct pair p = pair_of();
-	struct memfile *files[] = { p.child, p.parent };
-	uint64_t foreign = recipe_get(p.child, recipe_bat_place(&at, 1), 8) & ~(MIB - 1);
-	vhdx_disk *disk = NULL;
-
-	for (uint64_t state = RECIPE_UNDEFINED; state <= RECIPE_UNMAPPED; state++)
-		put_entry(p.child, 8 + state, foreign | state);
-	cr_assert_eq(test_open_chain(&disk, files, 2, 0, NULL), VHDX_OK);
-	for (unsigned again = 0; again < 2; again++) {
-		expect_pattern(disk, MIB, MIB, 2);
-		expect_zeros(disk, 9 * MIB, 3 * MIB);
-	}
-	vhdx_close(disk);
-	free_pair(p);
-}
-
-Test(vhdx_rules, VHDX_134_fully_present_does_not_ask_the_bitmap)
-{
-	struct pair p = pair_of();
-
-	expect_pair_reads(p.child, p.parent, MIB, MIB, 2); /* its bits are all 0 */
-	recipe_put(p.child, recipe_bitmap_place(&at, 0), 8, 5);
-	expect_pair_reads(p.child, p.parent, MIB, MIB, 2);
-	expect_pair_read_fails(p.child, p.parent, 2 * MIB, SECTOR, VHDX_E_DAMAGED, "VHDX-136");
-	free_pair(p);
-}
-
-Test(vhdx_rules, VHDX_135_partially_present_by_bitmap)
-{
-	struct pair p = pair_of();
-	uint64_t bits = bitmap_of(p.child) + 2 * 256;
-	uint8_t ones[256];
-
-	expect_pair_reads(p.child, p.parent, 2 * MIB + 2 * SECTOR + 100, SECTOR - 100, 1); /* pieces of sectors too */
-	expect_pair_reads(p.child, p.parent, 2 * MIB + 3 * SECTOR, 4 * SECTOR - 1, 2);
-	expect_pair_reads(p.child, p.parent, 2 * MIB + 6 * SECTOR + 511, 1, 2);
-	expect_pair_reads(p.child, p.parent, 2 * MIB + 101 * SECTOR, MIB - 101 * SECTOR, 1);
-	memset(ones, 0xFF, sizeof(ones));
-	memfile_write(p.child, bits, ones, sizeof(ones));
-	expect_pair_reads(p.child, p.parent, 2 * MIB, MIB, 2);
-	recipe_put(p.child, bits + 255, 1, 0x7F); /* the last sector */
-	expect_pair_reads(p.child, p.parent, 3 * MIB - SECTOR, SECTOR, 1);
-	free_pair(p);
-}
-
 Test(vhdx_rules, VHDX_136_partially_present_needs_a_bitmap_block)
 {
-	struct pair p = pair_of();
+	struct sample_pair p = sample_pair();
 	uint64_t bitmap = recipe_get(p.child, recipe_bitmap_place(&at, 0), 8);
 
 	expect_pair_reads(p.child, p.parent, 2 * MIB, SECTOR, 1);
@@ -377,7 +195,8 @@ Test(vhdx_rules, VHDX_136_partially_present_needs_a_bitmap_block)
 
 Test(vhdx_rules, VHDX_137_bitmap_entries_without_parent_are_not_used)
 {
-	struct recipe_block blocks[] = { { .index = 4095, .state = RECIPE_FULL, .seed = 3 }, { .index = 4096, .state = RECIPE_FULL, .seed = 4 } };
+	struct recipe_block blocks[] = { { .index = 4095, .state = RECIPE_FULL, .seed = 3 },
+					 { .index = 4096, .state = RECIPE_FULL, .seed = 4 } };
 	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;
 	struct memfile *m;
 
@@ -397,7 +216,7 @@ Test(vhdx_rules, VHDX_137_bitmap_entries_without_parent_are_not_used)
 
 Test(vhdx_rules, VHDX_138_bitmap_entry_state_with_a_partially_present_block)
 {
-	struct pair p = pair_of();
+	struct sample_pair p = sample_pair();
 	uint64_t place = bitmap_of(p.child);
 
 	for (unsigned state = 0; state < 8; state++) {
@@ -415,7 +234,8 @@ Test(vhdx_rules, VHDX_138_bitmap_entry_state_with_a_partially_present_block)
 
 Test(vhdx_rules, VHDX_141_present_block_lies_inside_the_file)
 {
-	struct recipe_block blocks[] = { { .index = 1, .state = RECIPE_FULL, .seed = 5 }, { .index = 16, .state = RECIPE_FULL, .seed = 5 } };
+	struct recipe_block blocks[] = { { .index = 1, .state = RECIPE_FULL, .seed = 5 },
+					 { .index = 16, .state = RECIPE_FULL, .seed = 5 } };
 	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;
 	struct memfile *m;
 
@@ -456,7 +276,7 @@ Test(vhdx_rules, VHDX_142_entries_beyond_the_last_are_ignored)
 
 Test(vhdx_rules, VHDX_143_offset_of_absent_entries_is_ignored)
 {
-	struct pair p = pair_of();
+	struct sample_pair p = sample_pair();
 	uint64_t full = recipe_get(p.child, recipe_bat_place(&at, 1), 8);
 
 	expect_pair_reads(p.child, p.parent, MIB, MIB, 2);

@@ -58,6 +58,20 @@ Test(vhdx_rules, VHDX_016_header_valid_only_with_signature_and_checksum)
 	memfile_write(m, RECIPE_HEADER(1), "HEAD", 4);
 	recipe_fix_header(m, 1);
 	expect_open_fails(m, VHDX_E_DAMAGED, "VHDX-019");
+	expect_open_fails_with(m, VHDX_OPEN_IGNORE_CHECKSUMS, VHDX_E_DAMAGED, "VHDX-019"); /* no signature, no header */
+	memfile_free(m);
+}
+
+Test(vhdx_rules, VHDX_016_lenient_takes_a_header_with_a_wrong_checksum_when_there_is_no_other)
+{
+	struct memfile *m = sample();
+
+	recipe_put(m, RECIPE_HEADER(1) + 4, 4, 0); /* one is right: the greater number of the other does not count */
+	EXPECT_OK(check_opens(&m, 1, VHDX_OPEN_IGNORE_CHECKSUMS));
+	cr_assert_eq(sample_info(m).sequence_number, 7);
+	recipe_put(m, RECIPE_HEADER(0) + 4, 4, 0);
+	expect_open_fails(m, VHDX_E_DAMAGED, "VHDX-019");
+	expect_reads_with(m, VHDX_OPEN_IGNORE_CHECKSUMS, MIB, MIB, 5); /* decision D-02 */
 	memfile_free(m);
 }
 
@@ -135,7 +149,12 @@ Test(vhdx_rules, VHDX_025_only_entries_with_the_log_guid_are_valid)
 	struct recipe_descriptor mine = sample_data(0, 6), foreign = sample_data(0, 7);
 	struct recipe_entry entries[] = {
 		{ .tail = RECIPE_SELF, .sequence_number = 1, .descriptors = &mine, .descriptor_count = 1 },
-		{ .at = RECIPE_NEXT, .tail = 0, .sequence_number = 2, .descriptors = &foreign, .descriptor_count = 1, .log_guid = &other },
+		{ .at = RECIPE_NEXT,
+		  .tail = 0,
+		  .sequence_number = 2,
+		  .descriptors = &foreign,
+		  .descriptor_count = 1,
+		  .log_guid = &other },
 	};
 	struct memfile *m = sample_log(entries, 2);
 

@@ -87,7 +87,8 @@ Test(vhdx_rules, VHDX_006_header_section_is_the_first_mib)
 	struct memfile *m = sample();
 
 	expect_opens(m);
-	recipe_put(m, recipe_bat_place(&at, 1), 8, RECIPE_MIB - 4096 + 6); /* bits below 1 MiB are reserved: block at 0, in the section */
+	recipe_put(m, recipe_bat_place(&at, 1), 8,
+		   RECIPE_MIB - 4096 + 6); /* bits below 1 MiB are reserved: block at 0, in the section */
 	expect_read_fails(m, MIB, 512, VHDX_E_DAMAGED, "VHDX-141");
 	memfile_set_size(m, MIB - 1);
 	expect_open_fails(m, VHDX_E_DAMAGED, "VHDX-006");
@@ -147,7 +148,8 @@ Test(vhdx_rules, VHDX_010_file_begins_with_vhdxfile)
 
 Test(vhdx_rules, VHDX_013_creator_does_not_matter)
 {
-	static const char *const creators[] = { "", "QEMU v8.2.0", "Microsoft Windows 10.0.19041.0", "d2v", ".NET DiscUtils", "libvhdx 0.1.0" };
+	static const char *const creators[] = { "",    "QEMU v8.2.0",    "Microsoft Windows 10.0.19041.0",
+						"d2v", ".NET DiscUtils", "libvhdx 0.1.0" };
 
 	for (unsigned i = 0; i < sizeof(creators) / sizeof(creators[0]); i++) {
 		struct recipe_vhdx knobs = RECIPE_VHDX_INIT;

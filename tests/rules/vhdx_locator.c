@@ -103,7 +103,8 @@ Test(vhdx_rules, VHDX_174_parent_is_a_vhdx)
 	expect_opens(vhd);
 	expect_pair_opens(child, parent);
 	expect_pair_fails(child, vhd, VHDX_E_PARENT_MISMATCH, "VHDX-174"); /* decision D-04 */
-	EXPECT_OK(check_open_fails((struct memfile *const[]){ child, vhd }, 2, VHDX_OPEN_IGNORE_PARENT_IDENTITY, VHDX_E_PARENT_MISMATCH, "VHDX-174"));
+	EXPECT_OK(check_open_fails((struct memfile *const[]){ child, vhd }, 2, VHDX_OPEN_IGNORE_PARENT_IDENTITY,
+				   VHDX_E_PARENT_MISMATCH, "VHDX-174"));
 	memfile_free(child);
 	memfile_free(parent);
 	memfile_free(vhd);
@@ -111,7 +112,9 @@ Test(vhdx_rules, VHDX_174_parent_is_a_vhdx)
 
 Test(vhdx_rules, VHDX_176_offsets_and_lengths_are_not_0)
 {
-	static const struct { unsigned offset, size; } zeroed[] = { { 0, 4 }, { 4, 4 }, { 8, 2 }, { 10, 2 } };
+	static const struct {
+		unsigned offset, size;
+	} zeroed[] = { { 0, 4 }, { 4, 4 }, { 8, 2 }, { 10, 2 } };
 	struct memfile *parent = sample_parent(), *child = sample_child();
 
 	expect_pair_opens(child, parent);
@@ -138,7 +141,8 @@ Test(vhdx_rules, VHDX_177_strings_have_no_nul)
 	expect_pair_fails(child, parent, VHDX_E_DAMAGED, "VHDX-177");
 	recipe_put(child, key + 4, 2, 'l');
 	expect_pair_opens(child, parent);
-	recipe_put(child, FIELD(1, 10), 2, recipe_get(child, FIELD(1, 10), 2) + 2); /* a counted terminator; the item grows by it */
+	recipe_put(child, FIELD(1, 10), 2,
+		   recipe_get(child, FIELD(1, 10), 2) + 2); /* a counted terminator; the item grows by it */
 	recipe_put(child, at.entries[RECIPE_LOCATOR] + 20, 4, recipe_get(child, at.entries[RECIPE_LOCATOR] + 20, 4) + 2);
 	expect_pair_fails(child, parent, VHDX_E_DAMAGED, "VHDX-177");
 	recipe_put(child, value + recipe_get(child, FIELD(1, 10), 2) - 2, 2, 'x');
@@ -150,9 +154,15 @@ Test(vhdx_rules, VHDX_177_strings_have_no_nul)
 Test(vhdx_rules, VHDX_178_keys_are_unique_and_case_sensitive)
 {
 	static const struct recipe_pair reversed[] = { { "relative_path", "p" }, { "parent_linkage", SAMPLE_LINKAGE } };
-	static const struct recipe_pair mixed[] = { { "Parent_Linkage", "{}" }, { "parent_linkage", SAMPLE_LINKAGE }, { "relative_path", "p" } };
-	static const struct recipe_pair twice[] = { { "parent_linkage", SAMPLE_LINKAGE }, { "relative_path", "p" }, { "relative_path", "p" } };
-	static const struct recipe_pair unknown[] = { { "parent_linkage", SAMPLE_LINKAGE }, { "relative_path", "p" }, { "x", "1" }, { "x", "2" } };
+	static const struct recipe_pair mixed[] = { { "Parent_Linkage", "{}" },
+						    { "parent_linkage", SAMPLE_LINKAGE },
+						    { "relative_path", "p" } };
+	static const struct recipe_pair twice[] = { { "parent_linkage", SAMPLE_LINKAGE },
+						    { "relative_path", "p" },
+						    { "relative_path", "p" } };
+	static const struct recipe_pair unknown[] = {
+		{ "parent_linkage", SAMPLE_LINKAGE }, { "relative_path", "p" }, { "x", "1" }, { "x", "2" }
+	};
 	static const struct recipe_pair wrong[] = { { "Parent_linkage", SAMPLE_LINKAGE }, { "relative_path", "p" } };
 
 	expect_locator(reversed, 2, "");
@@ -167,8 +177,8 @@ Test(vhdx_rules, VHDX_180_parent_linkage_is_present)
 {
 	static const struct recipe_pair good[] = { { "parent_linkage", SAMPLE_LINKAGE }, { "relative_path", "p" } };
 	static const struct recipe_pair missing[] = { { "relative_path", "p" }, { "parent_linkage2", SAMPLE_LINKAGE } };
-	static const char *const texts[] = { "x", "{da000000-0000-0000-0000-00000000000}", "{da000000-0000-0000-0000-000000000000",
-					     "da000000_0000-0000-0000-000000000000" };
+	static const char *const texts[] = { "x", "{da000000-0000-0000-0000-00000000000}",
+					     "{da000000-0000-0000-0000-000000000000", "da000000_0000-0000-0000-000000000000" };
 
 	expect_locator(good, 2, "");
 	expect_locator(missing, 2, "VHDX-180");
@@ -182,7 +192,8 @@ Test(vhdx_rules, VHDX_180_parent_linkage_is_present)
 Test(vhdx_rules, VHDX_184_identity_of_the_parent_is_verified)
 {
 	static const struct recipe_pair second[] = { { "parent_linkage", "{11111111-0000-0000-0000-000000000000}" },
-						     { "parent_linkage2", SAMPLE_LINKAGE }, { "relative_path", "p" } };
+						     { "parent_linkage2", SAMPLE_LINKAGE },
+						     { "relative_path", "p" } };
 	struct memfile *parent = sample_parent(), *child = sample_child();
 	struct asked asked = { .offer = parent };
 	struct vhdx_error error = { 0 };
@@ -218,8 +229,10 @@ Test(vhdx_rules, VHDX_185_a_path_is_present)
 
 Test(vhdx_rules, VHDX_186_order_of_the_paths)
 {
-	static const struct recipe_pair pairs[] = { { "absolute_win32_path", "\\\\?\\c:\\p" }, { "parent_linkage", SAMPLE_LINKAGE },
-						    { "volume_path", "\\\\?\\Volume{1}\\p" }, { "relative_path", "..\\p" } };
+	static const struct recipe_pair pairs[] = { { "absolute_win32_path", "\\\\?\\c:\\p" },
+						    { "parent_linkage", SAMPLE_LINKAGE },
+						    { "volume_path", "\\\\?\\Volume{1}\\p" },
+						    { "relative_path", "..\\p" } };
 	struct memfile *parent = sample_parent(), *child = sample_child_of(pairs, 4);
 	struct asked asked = { .offer = parent, .twice = true };
 	vhdx_disk *disk = NULL;
@@ -233,7 +246,8 @@ Test(vhdx_rules, VHDX_186_order_of_the_paths)
 	cr_assert_str_eq(asked.paths[0], "..\\p");
 	cr_assert_str_eq(asked.paths[1], "\\\\?\\Volume{1}\\p");
 	cr_assert_str_eq(asked.paths[2], "\\\\?\\c:\\p");
-	cr_assert(asked.kinds[0] == VHDX_PATH_RELATIVE && asked.kinds[1] == VHDX_PATH_VOLUME && asked.kinds[2] == VHDX_PATH_ABSOLUTE);
+	cr_assert(asked.kinds[0] == VHDX_PATH_RELATIVE && asked.kinds[1] == VHDX_PATH_VOLUME &&
+		  asked.kinds[2] == VHDX_PATH_ABSOLUTE);
 	expect_pattern(disk, 0, MIB, 1);
 	vhdx_close(disk);
 	memfile_free(child);
@@ -242,8 +256,10 @@ Test(vhdx_rules, VHDX_186_order_of_the_paths)
 
 Test(vhdx_rules, VHDX_192_what_windows_writes_is_accepted)
 {
-	static const struct recipe_pair windows[] = { { "parent_linkage", SAMPLE_LINKAGE }, { "absolute_win32_path", "C:\\dir\\p.vhdx" },
-						      { "relative_path", ".\\p.vhdx" }, { "volume_path", "\\\\?\\Volume{1}\\dir\\p.vhdx" },
+	static const struct recipe_pair windows[] = { { "parent_linkage", SAMPLE_LINKAGE },
+						      { "absolute_win32_path", "C:\\dir\\p.vhdx" },
+						      { "relative_path", ".\\p.vhdx" },
+						      { "volume_path", "\\\\?\\Volume{1}\\dir\\p.vhdx" },
 						      { "parent_linkage2", "{00000000-0000-0000-0000-000000000000}" } };
 	static const char *const forms[] = { "{DA000000-0000-0000-0000-000000000000}", "da000000-0000-0000-0000-000000000000",
 					     "Da000000-0000-0000-0000-000000000000" };
@@ -266,7 +282,8 @@ Test(vhdx_rules, VHDX_192_what_windows_writes_is_accepted)
 Test(vhdx_rules, VHDX_192_zero_linkage2_accepts_no_parent)
 {
 	static const struct recipe_pair pairs[] = { { "parent_linkage", "{11111111-0000-0000-0000-000000000000}" },
-						    { "parent_linkage2", "{00000000-0000-0000-0000-000000000000}" }, { "relative_path", "p" } };
+						    { "parent_linkage2", "{00000000-0000-0000-0000-000000000000}" },
+						    { "relative_path", "p" } };
 	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;
 	struct memfile *parent, *child = sample_child_of(pairs, 3);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rules VHDX-063 to VHDX-093: what a log entry looks like. The image has one pending entry; when the entry is good its contents are read,
- * when it is not there is no valid sequence and the file is refused (VHDX-102), and the decoders name the rule that the entry breaks.
+ * Rules VHDX-063 to VHDX-093: what a log entry looks like. The image has one pending entry; when the entry is good its
+ * contents are read, when it is not there is no valid sequence and the file is refused (VHDX-102), and the decoders name
+ * the rule that the entry breaks.
  */
 #include "format/vhdx_log.h"
 #include "rules/vhdx_sample.h"
@@ -14,9 +15,11 @@
 /* Zeros for pages 1 and 2, then pattern 6 for page 0. */
 static struct memfile *one(void)
 {
-	struct recipe_descriptor descriptors[2] = { { .file_offset = SAMPLE_BLOCK + 4096, .zero_length = 8192 }, sample_data(0, 6) };
-	struct recipe_entry entry = { .tail = RECIPE_SELF, .sequence_number = UINT64_C(0x100000007), .descriptors = descriptors,
-				      .descriptor_count = 2 };
+	struct recipe_descriptor descriptors[2] = { { .file_offset = SAMPLE_BLOCK + 4096, .zero_length = 8192 },
+						    sample_data(0, 6) };
+	struct recipe_entry entry = {
+		.tail = RECIPE_SELF, .sequence_number = UINT64_C(0x100000007), .descriptors = descriptors, .descriptor_count = 2
+	};
 
 	return sample_log(&entry, 1);
 }
@@ -81,8 +84,9 @@ static void keeps(const struct memfile *m, unsigned offset, unsigned size, uint6
 Test(vhdx_rules, VHDX_063_log_is_one_ring_anywhere_behind_the_headers)
 {
 	struct recipe_descriptor data = sample_data(0, 6);
-	struct recipe_entry entry = { .at = (3u << 20) - 4096, .tail = RECIPE_SELF, .sequence_number = 1, .descriptors = &data,
-				      .descriptor_count = 1 };
+	struct recipe_entry entry = {
+		.at = (3u << 20) - 4096, .tail = RECIPE_SELF, .sequence_number = 1, .descriptors = &data, .descriptor_count = 1
+	};
 	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;
 	struct memfile *m;
 
@@ -116,7 +120,10 @@ Test(vhdx_rules, VHDX_068_alignment_of_4_kib_is_enough)
 {
 	for (uint32_t at_sector = 0; at_sector < 256; at_sector += 51) {
 		struct recipe_descriptor data = sample_data(0, 6);
-		struct recipe_entry entry = { .at = 4096 * at_sector, .tail = RECIPE_SELF, .sequence_number = 1, .descriptors = &data,
+		struct recipe_entry entry = { .at = 4096 * at_sector,
+					      .tail = RECIPE_SELF,
+					      .sequence_number = 1,
+					      .descriptors = &data,
 					      .descriptor_count = 1 };
 		struct memfile *m = sample_log(&entry, 1);
 
@@ -153,7 +160,8 @@ Test(vhdx_rules, VHDX_070_descriptors_per_sector)
 		struct memfile *m;
 
 		for (uint32_t i = 0; i < counts[c]; i++)
-			descriptors[i] = (struct recipe_descriptor){ .file_offset = SAMPLE_BLOCK + 4096 * (uint64_t)i, .zero_length = 4096 };
+			descriptors[i] = (struct recipe_descriptor){ .file_offset = SAMPLE_BLOCK + 4096 * (uint64_t)i,
+								     .zero_length = 4096 };
 		descriptors[counts[c] - 1] = sample_data(counts[c] - 1, 6);
 		entry.descriptor_count = counts[c];
 		m = sample_log(&entry, 1);

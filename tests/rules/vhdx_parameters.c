@@ -130,8 +130,8 @@ Test(vhdx_rules, VHDX_170_parent_and_child_have_the_same_sectors)
 	expect_pair_opens(child, parent);
 	recipe_put(parent, at.items[RECIPE_LOGICAL], 4, 4096);
 	expect_pair_fails(child, parent, VHDX_E_PARENT_MISMATCH, "VHDX-170");
-	EXPECT_OK(check_open_fails((struct memfile *const[]){ child, parent }, 2, VHDX_OPEN_IGNORE_PARENT_IDENTITY, VHDX_E_PARENT_MISMATCH,
-				   "VHDX-170"));
+	EXPECT_OK(check_open_fails((struct memfile *const[]){ child, parent }, 2, VHDX_OPEN_IGNORE_PARENT_IDENTITY,
+				   VHDX_E_PARENT_MISMATCH, "VHDX-170"));
 	memfile_free(child);
 	memfile_free(parent);
 }

@@ -58,6 +58,22 @@ Test(vhdx_rules, VHDX_048_table_valid_only_with_signature_and_checksum)
 	memfile_free(m);
 }
 
+Test(vhdx_rules, VHDX_048_lenient_takes_a_table_with_a_wrong_checksum_when_there_is_no_other)
+{
+	struct memfile *m = sample();
+
+	recipe_put(m, RECIPE_REGION_TABLE(0) + 4, 4, 0);
+	expect_opens(m);
+	recipe_put(m, RECIPE_REGION_TABLE(1) + 4, 4, 0);
+	expect_open_fails(m, VHDX_E_DAMAGED, "VHDX-048");
+	expect_reads_with(m, VHDX_OPEN_IGNORE_CHECKSUMS, MIB, MIB, 5); /* decision D-02 */
+	erase(m, 0);
+	expect_reads_with(m, VHDX_OPEN_IGNORE_CHECKSUMS, MIB, MIB, 5);
+	erase(m, 1);
+	expect_open_fails_with(m, VHDX_OPEN_IGNORE_CHECKSUMS, VHDX_E_DAMAGED, "VHDX-048");
+	memfile_free(m);
+}
+
 Test(vhdx_rules, VHDX_049_at_most_2047_regions)
 {
 	struct memfile *m = sample();

@@ -1,65 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Rules VHDX-091 and VHDX-096 to VHDX-113: which entries are replayed, and what replay does. The library replays in memory. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "rules/vhdx_sample.h"
-
-#define LOG_PLACE(sector) (MIB + UINT64_C(4096) * (sector))
-
-/* Entries of two sectors each, that follow each other: the i-th gives page 0 pattern 10 + i, and page i + 1 pattern 20. */
-enum { ENTRIES = 4 };
-struct run {
-	struct recipe_descriptor descriptors[ENTRIES][2];
-	struct recipe_entry entries[ENTRIES];
-};
-
-static struct run run_of(void)
-{
-	struct run run;
-
-	for (unsigned i = 0; i < ENTRIES; i++) {
-		run.descriptors[i][0] = sample_data(0, 10 + i);
-		run.descriptors[i][1] = sample_data(i + 1, 20);
-		run.entries[i] = (struct recipe_entry){ .at = 3 * 4096 * i, .tail = 0, .sequence_number = 100 + i, .descriptor_count = 2 };
-	}
-	return run;
-}
-
-static struct memfile *image_of(struct run *run, size_t count)
-{
-	for (unsigned i = 0; i < ENTRIES; i++)
-		run->entries[i].descriptors = run->descriptors[i];
-	return sample_log(run->entries, count);
-}
-
-/* The first `count` entries count, but not those before `first`. */
-static void expect_replayed(struct memfile *m, unsigned first, unsigned count)
-{
-	expect_page(m, 0, 10 + count - 1);
-	for (unsigned i = 0; i < ENTRIES; i++)
-		expect_page(m, i + 1, i >= first && i < count ? 20 : 5);
-	cr_assert_eq(sample_info(m).log_entries, count - first);
-}
-
-Test(vhdx_rules, VHDX_091_valid_sequence)
-{
-	struct run run = run_of();
-	struct memfile *m = image_of(&run, 4);
-	struct vhdx_guid other = recipe_guid(9);
-
-	expect_replayed(m, 0, 4);
-	recipe_put(m, LOG_PLACE(9) + 100, 1, 0xFF); /* an invalid entry ends it */
-	expect_replayed(m, 0, 3);
-	recipe_put_guid(m, LOG_PLACE(6) + 32, &other); /* so does another GUID */
-	recipe_fix_log_entry(m, LOG_PLACE(6));
-	expect_replayed(m, 0, 2);
-	memfile_free(m);
-	run.entries[1].sequence_number = 102; /* and a number that is not the next one */
-	m = image_of(&run, 2);
-	expect_replayed(m, 0, 1);
-	memfile_free(m);
-}
+/*
+ * Rules VHDX-096 to VHDX-108, half of them: when a log is replayed, and what that does to the file. The others:
+ * vhdx_sequence.c.
+ */
+#include "rules/vhdx_run.h"
 
 static void watch_first(void *context, enum memfile_call call, uint64_t file_offset, uint64_t length)
 {
@@ -101,8 +45,8 @@ Test(vhdx_rules, VHDX_096_log_is_replayed_before_anything_else_is_read)
 
 Test(vhdx_rules, VHDX_097_without_replay_a_pending_log_is_refused)
 {
-	struct run run = run_of();
-	struct memfile *m = image_of(&run, 1);
+	struct sample_run run = run_of_entries();
+	struct memfile *m = run_image(&run, 1);
 
 	expect_replayed(m, 0, 1);
 	expect_open_fails_with(m, VHDX_OPEN_NO_REPLAY, VHDX_E_NEEDS_REPLAY, "VHDX-098");
@@ -114,8 +58,8 @@ Test(vhdx_rules, VHDX_097_without_replay_a_pending_log_is_refused)
 
 Test(vhdx_rules, VHDX_098_replay_in_memory_leaves_the_file_alone)
 {
-	struct run run = run_of();
-	struct memfile *m = image_of(&run, 4), *before = memfile_copy(m);
+	struct sample_run run = run_of_entries();
+	struct memfile *m = run_image(&run, 4), *before = memfile_copy(m);
 
 	expect_replayed(m, 0, 4);
 	cr_assert_eq(sample_info(m).log_state, VHDX_LOG_REPLAYED_IN_MEMORY);
@@ -126,78 +70,49 @@ Test(vhdx_rules, VHDX_098_replay_in_memory_leaves_the_file_alone)
 	memfile_free(m);
 }
 
-Test(vhdx_rules, VHDX_099_only_the_newest_valid_sequence_is_applied)
+Test(vhdx_rules, VHDX_098_extents_tell_what_is_in_memory)
 {
-	struct run run = run_of();
-	struct memfile *m;
+	/* pages 0 to 1 as they are, 2 logged, 3 to 5 zeros, 6 logged, the rest as it is */
+	struct recipe_descriptor descriptors[] = { sample_data(6, 7),
+						   sample_data(2, 6),
+						   { .file_offset = SAMPLE_BLOCK + 3 * 4096, .zero_length = 3 * 4096 } };
+	static const struct {
+		unsigned first, pages, in_memory;
+	} rows[] = { { 0, 2, 0 }, { 2, 1, 1 }, { 3, 3, 1 }, { 4, 2, 1 }, { 6, 1, 1 }, { 7, 249, 0 } };
+	struct recipe_entry entry = {
+		.tail = RECIPE_SELF, .sequence_number = 1, .descriptors = descriptors, .descriptor_count = 3
+	};
+	struct memfile *m = sample_log(&entry, 1);
+	vhdx_disk *disk = NULL;
 
-	run.entries[3].sequence_number = 90; /* older, valid by itself, and behind the newest */
-	run.entries[3].tail = RECIPE_SELF;
-	m = image_of(&run, 4);
-	expect_replayed(m, 0, 3);
-	memfile_free(m);
-	run.entries[3].sequence_number = 1000; /* newer: alone */
-	m = image_of(&run, 4);
-	expect_replayed(m, 3, 4);
-	run.entries[3].tail = 0; /* newer, but not complete */
-	memfile_free(m);
-	m = image_of(&run, 4);
-	expect_replayed(m, 0, 3);
-	memfile_free(m);
-}
+	cr_assert_eq(test_open_chain(&disk, &m, 1, 0, NULL), VHDX_OK);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (unsigned inside = 0; inside < 4096; inside += 1500) { /* also from the middle of a page */
+			uint64_t offset = UINT64_C(4096) * rows[i].first + inside;
+			struct vhdx_extent e;
 
-Test(vhdx_rules, VHDX_100_tail_of_the_head_names_an_entry_of_the_sequence)
-{
-	static const uint32_t bad[] = { 4096, 2 * 4096, 12 * 4096, (1u << 20) - 4096 }; /* inside an entry, behind all */
-	struct run run = run_of();
-	struct memfile *m = image_of(&run, 2);
-
-	expect_replayed(m, 0, 2);
-	for (unsigned i = 0; i < 4; i++) {
-		recipe_put(m, LOG_PLACE(3) + 12, 4, bad[i]);
-		recipe_fix_log_entry(m, LOG_PLACE(3));
-		expect_open_fails(m, VHDX_E_DAMAGED, "VHDX-102");
-	}
-	memfile_free(m);
-}
-
-Test(vhdx_rules, VHDX_101_highest_head_is_active)
-{
-	struct run run = run_of();
-	struct memfile *m;
-
-	run.entries[0].sequence_number = UINT64_MAX; /* unsigned */
-	for (unsigned i = 1; i < 3; i++)
-		run.entries[i].tail = 3 * 4096;
-	m = image_of(&run, 3);
-	expect_replayed(m, 0, 1);
-	memfile_free(m);
-	run.entries[0].sequence_number = 50;
-	m = image_of(&run, 3);
-	expect_replayed(m, 1, 3);
-	memfile_free(m);
-}
-
-Test(vhdx_rules, VHDX_102_log_guid_without_a_sequence_is_corrupt)
-{
-	struct memfile *m = sample_log(NULL, 0);
-	struct recipe_entry entry = { .tail = RECIPE_SELF, .sequence_number = 1 };
-
-	expect_open_fails(m, VHDX_E_DAMAGED, "VHDX-102");
-	expect_open_fails_with(m, VHDX_OPEN_IGNORE_CHECKSUMS, VHDX_E_DAMAGED, "VHDX-102"); /* decision D-21 */
-	(void)recipe_log_entry(m, &entry, 0);
-	expect_opens(m);
+			cr_assert_eq(vhdx_get_extent(disk, &e, MIB + offset, MIB - offset, NULL), VHDX_OK);
+			cr_assert(e.kind == VHDX_EXTENT_DATA && e.file_offset == SAMPLE_BLOCK + offset &&
+				  e.in_memory == (int)rows[i].in_memory);
+			cr_assert_eq(e.length, UINT64_C(4096) * rows[i].pages - inside);
+		}
+	expect_pattern(disk, MIB, 2 * 4096, 5);
+	expect_pattern(disk, MIB + 2 * 4096, 4096, 6);
+	expect_zeros(disk, MIB + 3 * 4096, 3 * 4096);
+	expect_pattern(disk, MIB + 6 * 4096, 4096, 7);
+	expect_pattern(disk, MIB + 7 * 4096, MIB - 7 * 4096, 5);
+	vhdx_close(disk);
 	memfile_free(m);
 }
 
 Test(vhdx_rules, VHDX_103_file_shorter_than_flushed_file_offset_is_truncated)
 {
-	struct run run = run_of();
+	struct sample_run run = run_of_entries();
 	struct memfile *m;
 
 	run.entries[0].flushed_file_offset = 64 * MIB; /* only the head's counts */
 	run.entries[1].flushed_file_offset = 5 * MIB;
-	m = image_of(&run, 2);
+	m = run_image(&run, 2);
 	cr_assert_eq(memfile_size(m), 5 * MIB);
 	expect_replayed(m, 0, 2);
 	memfile_set_size(m, 5 * MIB - 1);
@@ -211,10 +126,12 @@ Test(vhdx_rules, VHDX_103_file_shorter_than_flushed_file_offset_is_truncated)
 
 Test(vhdx_rules, VHDX_104_replay_in_order)
 {
-	struct recipe_descriptor order[3] = { sample_data(0, 6), { .file_offset = SAMPLE_BLOCK, .zero_length = 12288 }, sample_data(1, 7) };
+	struct recipe_descriptor order[3] = { sample_data(0, 6),
+					      { .file_offset = SAMPLE_BLOCK, .zero_length = 12288 },
+					      sample_data(1, 7) };
 	struct recipe_entry entry = { .tail = RECIPE_SELF, .sequence_number = 1, .descriptors = order, .descriptor_count = 3 };
-	struct run run = run_of();
-	struct memfile *m = image_of(&run, 3);
+	struct sample_run run = run_of_entries();
+	struct memfile *m = run_image(&run, 3);
 
 	expect_page(m, 0, 12); /* each entry wrote it; the last one stays */
 	memfile_free(m);
@@ -229,9 +146,13 @@ Test(vhdx_rules, VHDX_104_replay_in_order)
 static struct memfile *beyond(uint64_t last_file_offset, bool with_data)
 {
 	static uint8_t bat[4096];
-	struct recipe_descriptor descriptors[2] = { { .file_offset = 3 * MIB, .page = bat }, { .file_offset = 9 * MIB - 4096, .seed = 8 } };
-	struct recipe_entry entry = { .tail = RECIPE_SELF, .sequence_number = 1, .last_file_offset = last_file_offset,
-				      .descriptors = descriptors, .descriptor_count = with_data ? 2 : 1 };
+	struct recipe_descriptor descriptors[2] = { { .file_offset = 3 * MIB, .page = bat },
+						    { .file_offset = 9 * MIB - 4096, .seed = 8 } };
+	struct recipe_entry entry = { .tail = RECIPE_SELF,
+				      .sequence_number = 1,
+				      .last_file_offset = last_file_offset,
+				      .descriptors = descriptors,
+				      .descriptor_count = with_data ? 2 : 1 };
 	struct memfile *m = sample_log(NULL, 0);
 
 	memfile_read(m, at.bat, bat, sizeof(bat));
@@ -277,27 +198,10 @@ Test(vhdx_rules, VHDX_106_file_is_as_long_as_last_file_offset_says)
 	memfile_free(m);
 }
 
-Test(vhdx_rules, VHDX_107_replay_starts_at_the_tail)
-{
-	struct run run = run_of();
-	struct memfile *m = image_of(&run, 4);
-
-	expect_replayed(m, 0, 4);
-	memfile_free(m);
-	run.entries[3].tail = 2 * 3 * 4096;
-	m = image_of(&run, 4);
-	expect_replayed(m, 2, 4);
-	memfile_free(m);
-	run.entries[3].tail = RECIPE_SELF;
-	m = image_of(&run, 4);
-	expect_replayed(m, 3, 4);
-	memfile_free(m);
-}
-
 Test(vhdx_rules, VHDX_108_replay_is_idempotent)
 {
-	struct run run = run_of();
-	struct memfile *m = image_of(&run, 4);
+	struct sample_run run = run_of_entries();
+	struct memfile *m = run_image(&run, 4);
 
 	expect_replayed(m, 0, 4);
 	expect_replayed(m, 0, 4);
@@ -308,146 +212,5 @@ Test(vhdx_rules, VHDX_108_replay_is_idempotent)
 	for (unsigned i = 1; i <= 4; i++)
 		memfile_write(m, SAMPLE_BLOCK + 4096 * i, sample_page(4096 * i, 20), 4096);
 	expect_replayed(m, 0, 4);
-	memfile_free(m);
-}
-
-Test(vhdx_rules, VHDX_110_torn_last_entry_ends_the_sequence)
-{
-	static const uint8_t stale[512];
-	struct run run = run_of();
-	struct memfile *m;
-
-	for (unsigned part = 0; part < 24; part++) { /* any of its 24 sectors of 512 bytes was not written */
-		m = image_of(&run, 4);
-		if (part == 0 || part > 7)
-			memfile_write(m, LOG_PLACE(9) + 512 * part, stale, sizeof(stale));
-		else
-			recipe_put(m, LOG_PLACE(9) + 512 * part, 1, 1); /* these should be zeros: something older is in them */
-		expect_replayed(m, 0, 3);
-		memfile_free(m);
-	}
-	run.entries[2].tail = 9 * 4096; /* the entry before it needs it */
-	m = image_of(&run, 4);
-	expect_replayed(m, 0, 4);
-	recipe_put(m, LOG_PLACE(9) + 4, 4, 0);
-	expect_open_fails(m, VHDX_E_DAMAGED, "VHDX-102");
-	memfile_free(m);
-}
-
-static void watch_log(void *context, enum memfile_call call, uint64_t file_offset, uint64_t length)
-{
-	if (call == MEMFILE_READ && file_offset >= 16 * MIB)
-		*(uint64_t *)context += length;
-}
-
-/* Opens an image with a log of 8 MiB at 16 MiB and says how many bytes of the log were read. */
-static uint64_t bytes_read(struct memfile *m, int expected)
-{
-	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
-	struct vhdx_file file = memfile_file(m, NULL);
-	vhdx_disk *disk = NULL;
-	uint64_t bytes = 0;
-
-	options.format = VHDX_FORMAT_VHDX;
-	memfile_watch(m, watch_log, &bytes);
-	cr_assert_eq(vhdx_open_file(&disk, &file, &options, NULL), expected);
-	vhdx_close(disk);
-	return bytes;
-}
-
-Test(vhdx_rules, VHDX_111_search_is_linear_in_the_log)
-{
-	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;
-	struct memfile *m;
-
-	knobs.log_guid = recipe_guid(3);
-	knobs.log_offset = 16 * MIB;
-	knobs.log_length = 8u << 20;
-	for (unsigned kind = 0; kind < 3; kind++) { /* 2,048 entries: too long; wrong checksums; a full ring, each the tail of the next */
-		static const uint32_t lengths[] = { 8u << 20, 4096, 4096 };
-		uint64_t sector = 0;
-
-		m = build(&knobs);
-		for (; sector < 2048; sector++) {
-			struct recipe_entry entry = { .sequence_number = 1 + sector, .tail = 0, .last_file_offset = 1 };
-			uint64_t place = 16 * MIB + 4096 * sector;
-
-			(void)recipe_log_entry(m, &entry, (uint32_t)(4096 * sector));
-			recipe_put(m, place + 8, 4, lengths[kind]);
-			if (kind == 1)
-				recipe_put(m, place + 4, 4, 0);
-		}
-		cr_assert_leq(bytes_read(m, kind == 2 ? VHDX_OK : VHDX_E_DAMAGED), 5 * 8 * MIB);
-		memfile_free(m);
-	}
-}
-
-Test(vhdx_rules, VHDX_111_entry_as_long_as_the_log)
-{
-	static struct recipe_descriptor all[254]; /* 2 descriptor sectors + 254 data sectors */
-	struct recipe_entry entry = { .at = 5 * 4096, .tail = RECIPE_SELF, .sequence_number = 1, .descriptors = all, .descriptor_count = 254 };
-	struct memfile *m;
-
-	for (unsigned i = 0; i < 254; i++)
-		all[i] = (struct recipe_descriptor){ .file_offset = SAMPLE_BLOCK + 4096 * i, .seed = 9 };
-	m = sample_log(&entry, 1);
-	expect_opens(m);
-	cr_assert_eq(sample_info(m).log_entries, 1);
-	recipe_put(m, MIB + 5 * 4096 + 4, 1, recipe_get(m, MIB + 5 * 4096 + 4, 1) ^ 1);
-	expect_open_fails(m, VHDX_E_DAMAGED, "VHDX-102");
-	memfile_free(m);
-}
-
-Test(vhdx_rules, VHDX_111_more_descriptors_than_we_keep)
-{
-	static const uint32_t count = (1u << 20) + 1; /* 33 MiB of zero descriptors */
-	struct recipe_descriptor *all = calloc(count, sizeof(*all));
-	struct recipe_entry entry = { .tail = RECIPE_SELF, .sequence_number = 1, .descriptors = all, .descriptor_count = count };
-	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;
-	struct memfile *m;
-
-	for (uint32_t i = 0; i < count; i++)
-		all[i] = (struct recipe_descriptor){ .file_offset = SAMPLE_BLOCK, .zero_length = 4096 };
-	knobs.log_guid = recipe_guid(3);
-	knobs.log_offset = 16 * MIB;
-	knobs.log_length = 40u << 20;
-	knobs.first_block_offset = SAMPLE_BLOCK;
-	m = sample_of(knobs);
-	(void)recipe_log_entry(m, &entry, 0);
-	expect_open_fails(m, VHDX_E_UNSUPPORTED, "VHDX-111");
-	entry.descriptor_count--;
-	(void)recipe_log_entry(m, &entry, 0);
-	expect_page(m, 0, 0);
-	memfile_free(m);
-	free(all);
-}
-
-Test(vhdx_rules, VHDX_112_entry_may_wrap)
-{
-	for (uint32_t behind = 1; behind < 3; behind++) { /* the end of the ring comes after its first, or second sector */
-		struct run run = run_of();
-		struct memfile *m;
-
-		run.entries[0].at = (1u << 20) - behind * 4096;
-		run.entries[0].tail = run.entries[0].at;
-		run.entries[1].at = RECIPE_NEXT;
-		run.entries[1].tail = run.entries[0].at;
-		m = image_of(&run, 2);
-		expect_replayed(m, 0, 2);
-		recipe_put(m, MIB + 50, 1, 0xFF); /* in the part that wrapped */
-		expect_open_fails(m, VHDX_E_DAMAGED, "VHDX-102");
-		memfile_free(m);
-	}
-}
-
-Test(vhdx_rules, VHDX_113_empty_entry_is_a_sequence)
-{
-	struct recipe_entry entry = { .tail = RECIPE_SELF, .sequence_number = UINT64_C(0xFEDCBA9876543210) };
-	struct memfile *m = sample_log(&entry, 1);
-
-	expect_reads(m, MIB, MIB, 5);
-	cr_assert_eq(sample_info(m).log_entries, 1);
-	recipe_put(m, MIB + 4, 4, 0);
-	expect_open_fails(m, VHDX_E_DAMAGED, "VHDX-102");
 	memfile_free(m);
 }

@@ -40,8 +40,10 @@ struct memfile *sample_child_of(const struct recipe_pair *pairs, size_t count)
 {
 	static const struct recipe_run runs[] = { { 3, 4 }, { 100, 1 } };
 	static const struct recipe_block blocks[] = {
-		{ .index = 1, .state = RECIPE_FULL, .seed = 2 }, { .index = 2, .state = RECIPE_PARTIAL, .seed = 2, .runs = runs, .run_count = 2 },
-		{ .index = 3, .state = RECIPE_ZERO },            { .index = 4, .state = RECIPE_UNDEFINED },
+		{ .index = 1, .state = RECIPE_FULL, .seed = 2 },
+		{ .index = 2, .state = RECIPE_PARTIAL, .seed = 2, .runs = runs, .run_count = 2 },
+		{ .index = 3, .state = RECIPE_ZERO },
+		{ .index = 4, .state = RECIPE_UNDEFINED },
 		{ .index = 5, .state = RECIPE_UNMAPPED },
 	};
 	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;
@@ -60,6 +62,29 @@ struct memfile *sample_child(void)
 	static const struct recipe_pair pairs[] = { { "parent_linkage", SAMPLE_LINKAGE }, { "relative_path", ".\\parent.vhdx" } };
 
 	return sample_child_of(pairs, 2);
+}
+
+struct sample_pair sample_pair(void)
+{
+	struct memfile *parent = sample_parent();
+
+	return (struct sample_pair){ sample_child(), parent };
+}
+
+void free_pair(struct sample_pair pair)
+{
+	memfile_free(pair.child);
+	memfile_free(pair.parent);
+}
+
+void put_entry(struct memfile *m, uint64_t block, uint64_t entry)
+{
+	recipe_put(m, recipe_bat_place(&at, block), 8, entry);
+}
+
+uint64_t bitmap_of(const struct memfile *m)
+{
+	return recipe_get(m, recipe_bitmap_place(&at, 0), 8) & ~(MIB - 1);
 }
 
 struct memfile *sample_log(const struct recipe_entry *entries, size_t count)

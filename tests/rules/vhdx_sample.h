@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The small VHDX images that the rule tests start from. Each test builds its own, shows that the good one is taken, breaks one thing and
- * shows what becomes of it. Layer: tests/rules.
+ * The small VHDX images that the rule tests start from. Each test builds its own, shows that the good one is taken,
+ * breaks one thing and shows what becomes of it. Layer: tests/rules.
  */
 #ifndef RULES_VHDX_SAMPLE_H
 #define RULES_VHDX_SAMPLE_H
@@ -25,12 +25,23 @@ struct memfile *sample_of(struct recipe_vhdx knobs);
 #define SAMPLE_LINKAGE "{da000000-0000-0000-0000-000000000000}"
 struct memfile *sample_parent(void);
 /*
- * Differencing, 16 MiB, of that parent. Block 1 is here whole and block 2 in sectors 3 to 6 and 100, with pattern 2; block 3 is ZERO,
- * 4 UNDEFINED, 5 UNMAPPED; the others are NOT_PRESENT.
+ * Differencing, 16 MiB, of that parent. Block 1 is here whole and block 2 in sectors 3 to 6 and 100, with pattern 2;
+ * block 3 is ZERO, 4 UNDEFINED, 5 UNMAPPED; the others are NOT_PRESENT.
  */
 struct memfile *sample_child(void);
 /* The same with another parent locator. */
 struct memfile *sample_child_of(const struct recipe_pair *pairs, size_t count);
+
+/* A child and its parent; the child's places are in `at`. */
+struct sample_pair {
+	struct memfile *child, *parent;
+};
+struct sample_pair sample_pair(void);
+void free_pair(struct sample_pair pair);
+/* Changes the BAT entry of a payload block of the image built last. */
+void put_entry(struct memfile *m, uint64_t block, uint64_t entry);
+/* File offset of the sector bitmap block of its first chunk. */
+uint64_t bitmap_of(const struct memfile *m);
 
 /* sample() with a pending log at 1 MiB, LogGuid recipe_guid(3), and these entries. */
 struct memfile *sample_log(const struct recipe_entry *entries, size_t count);

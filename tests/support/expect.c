@@ -54,7 +54,8 @@ static const char *judge(const struct vhdx_error *error, int returned, int statu
 		return say("succeeded; expected %s %s", vhdx_status_name(status), rule);
 	vhdx_error_text(error, text, sizeof(text));
 	if (returned != status || error->status != status || strcmp(error->rule, rule) != 0)
-		return say("failed with %s (\"%s\"); expected %s %s", vhdx_status_name(returned), text, vhdx_status_name(status), rule);
+		return say("failed with %s (\"%s\"); expected %s %s", vhdx_status_name(returned), text, vhdx_status_name(status),
+			   rule);
 	if (error->message[0] == '\0' || strchr(error->message, '\n') != NULL)
 		return say("the message is not one line: \"%s\"", error->message);
 	return NULL;
@@ -91,8 +92,8 @@ const char *check_opens(struct memfile *const *files, size_t count, unsigned fla
 	return testenv_live(&env) != 0 ? say("%lu allocations leaked", testenv_live(&env)) : NULL;
 }
 
-const char *check_read_fails(struct memfile *const *files, size_t count, unsigned flags, uint64_t offset, size_t length, int status,
-			     const char *rule)
+const char *check_read_fails(struct memfile *const *files, size_t count, unsigned flags, uint64_t offset, size_t length,
+			     int status, const char *rule)
 {
 	struct vhdx_error error = { 0 };
 	vhdx_disk *disk = NULL;
@@ -126,15 +127,16 @@ const char *check_pattern(vhdx_disk *disk, uint64_t offset, uint64_t length, uin
 		recipe_pattern(expected, part, offset, seed);
 		for (size_t i = 0; i < part; i++)
 			if (found[i] != expected[i])
-				return say("byte at disk offset 0x%" PRIx64 " is 0x%02x, not 0x%02x of pattern %" PRIu32, offset + i, found[i],
-					   expected[i], seed);
+				return say("byte at disk offset 0x%" PRIx64 " is 0x%02x, not 0x%02x of pattern %" PRIu32,
+					   offset + i, found[i], expected[i], seed);
 		offset += part;
 		length -= part;
 	}
 	return NULL;
 }
 
-const char *check_reads(struct memfile *const *files, size_t count, unsigned flags, uint64_t offset, uint64_t length, uint32_t seed)
+const char *check_reads(struct memfile *const *files, size_t count, unsigned flags, uint64_t offset, uint64_t length,
+			uint32_t seed)
 {
 	struct vhdx_error error = { 0 };
 	vhdx_disk *disk = NULL;

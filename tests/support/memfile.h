@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A sparse file in memory behind a struct vhdx_io, with everything a test wants to know or to break. Layer: tests/support; depends on vhdx.h
- * alone. Only pages of 64 KiB that were written take memory, so a file of 64 TiB costs what it holds.
+ * A sparse file in memory behind a struct vhdx_io, with everything a test wants to know or to break. Layer:
+ * tests/support; depends on vhdx.h alone. Only pages of 64 KiB that were written take memory, so a file of 64 TiB costs
+ * what it holds.
  *
- * A struct vhdx_file from memfile_file does not own the memory file: closing it only counts, and the bytes can be looked at afterwards.
- * Reads may run in parallel with reads; everything else excludes the others. Counters can be read at any time.
+ * A struct vhdx_file from memfile_file does not own the memory file: closing it only counts, and the bytes can be looked
+ * at afterwards. Reads may run in parallel with reads; everything else excludes the others. Counters can be read at any
+ * time.
  */
 #ifndef SUPPORT_MEMFILE_H
 #define SUPPORT_MEMFILE_H
@@ -16,8 +18,18 @@
 #define MEMFILE_PAGE UINT64_C(65536)
 
 enum memfile_call {
-	MEMFILE_READ, MEMFILE_WRITE, MEMFILE_FLUSH, MEMFILE_GET_SIZE, MEMFILE_SET_SIZE, MEMFILE_ZERO, MEMFILE_PUNCH, MEMFILE_RESERVE,
-	MEMFILE_EXTENT, MEMFILE_IDENTITY, MEMFILE_CLOSE, MEMFILE_CALLS,
+	MEMFILE_READ,
+	MEMFILE_WRITE,
+	MEMFILE_FLUSH,
+	MEMFILE_GET_SIZE,
+	MEMFILE_SET_SIZE,
+	MEMFILE_ZERO,
+	MEMFILE_PUNCH,
+	MEMFILE_RESERVE,
+	MEMFILE_EXTENT,
+	MEMFILE_IDENTITY,
+	MEMFILE_CLOSE,
+	MEMFILE_CALLS,
 	MEMFILE_ANY = MEMFILE_CALLS /* for memfile_fail: whichever comes n-th, but close */
 };
 
@@ -30,7 +42,10 @@ struct memfile *memfile_copy(const struct memfile *m);
 /* `name` is not copied and may be NULL. */
 struct vhdx_file memfile_file(struct memfile *m, const char *name);
 
-/* Straight access to the bytes: not counted, never failing. What lies beyond the end reads as zeros; a write there grows the file. */
+/*
+ * Straight access to the bytes: not counted, never failing. What lies beyond the end reads as zeros; a write there grows
+ * the file.
+ */
 void memfile_read(const struct memfile *m, uint64_t offset, void *buffer, size_t length);
 void memfile_write(struct memfile *m, uint64_t offset, const void *buffer, size_t length);
 uint64_t memfile_size(const struct memfile *m);

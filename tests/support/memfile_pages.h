@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bytes of a memory file: a hash table from page number to page, open addressing, at most half full. Layer: tests/support, for memfile.c
- * alone. A page that is absent reads as zeros. Running out of memory ends the process: a test that cannot run has failed.
+ * The bytes of a memory file: a hash table from page number to page, open addressing, at most half full. Layer:
+ * tests/support, for memfile.c alone. A page that is absent reads as zeros. Running out of memory ends the process: a
+ * test that cannot run has failed.
  */
 #ifndef SUPPORT_MEMFILE_PAGES_H
 #define SUPPORT_MEMFILE_PAGES_H

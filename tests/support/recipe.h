@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Images built byte by byte from the specifications, independently of the library: nothing of libvhdx/src is used here, so a mistake
- * there cannot hide behind the same mistake in its input. Layer: tests/support.
+ * Images built byte by byte from the specifications, independently of the library: nothing of libvhdx/src is used here,
+ * so a mistake there cannot hide behind the same mistake in its input. Layer: tests/support.
  *
- * Fill a struct of knobs (RECIPE_VHDX_INIT, RECIPE_VHD_INIT, then the members that matter), build it, and damage the bytes with
- * memfile_write or the recipe_put functions; the recipe_fix functions make checksums right again, so that only the rule under test is
- * broken. The place of everything that was built comes back in a struct of places.
+ * Fill a struct of knobs (RECIPE_VHDX_INIT, RECIPE_VHD_INIT, then the members that matter), build it, and damage the
+ * bytes with memfile_write or the recipe_put functions; the recipe_fix functions make checksums right again, so that
+ * only the rule under test is broken. The place of everything that was built comes back in a struct of places.
  *
- * Contents are patterns: the bytes of a disk under seed s are a function of s and the disk offset alone, seed 0 being zeros.
+ * Contents are patterns: the bytes of a disk under seed s are a function of s and the disk offset alone, seed 0 being
+ * zeros.
  */
 #ifndef SUPPORT_RECIPE_H
 #define SUPPORT_RECIPE_H
@@ -18,13 +19,13 @@
 
 /* Bytes and patterns */
 
-uint64_t recipe_get(const struct memfile *m, uint64_t offset, unsigned size);            /* little-endian */
+uint64_t recipe_get(const struct memfile *m, uint64_t offset, unsigned size); /* little-endian */
 void recipe_put(struct memfile *m, uint64_t offset, unsigned size, uint64_t value);
 uint64_t recipe_get_be(const struct memfile *m, uint64_t offset, unsigned size);
 void recipe_put_be(struct memfile *m, uint64_t offset, unsigned size, uint64_t value);
-struct vhdx_guid recipe_guid(uint8_t seed);                                              /* an arbitrary GUID, never zero */
-struct vhdx_guid recipe_guid_text(const char *text);                                     /* 36 characters */
-struct vhdx_guid recipe_get_guid(const struct memfile *m, uint64_t offset);              /* as VHDX stores them */
+struct vhdx_guid recipe_guid(uint8_t seed);                                 /* an arbitrary GUID, never zero */
+struct vhdx_guid recipe_guid_text(const char *text);                        /* 36 characters */
+struct vhdx_guid recipe_get_guid(const struct memfile *m, uint64_t offset); /* as VHDX stores them */
 void recipe_put_guid(struct memfile *m, uint64_t offset, const struct vhdx_guid *guid);
 uint32_t recipe_crc32c(const void *bytes, size_t length);
 void recipe_pattern(void *buffer, size_t length, uint64_t disk_offset, uint32_t seed);
@@ -43,8 +44,8 @@ enum { RECIPE_NOT_PRESENT, RECIPE_UNDEFINED, RECIPE_ZERO, RECIPE_UNMAPPED, RECIP
 struct recipe_block {
 	uint64_t index;
 	unsigned state;
-	uint64_t file_offset;          /* 0: for states 6 and 7 the next free place, for the others none. RECIPE_NO_PLACE: really 0 */
-	uint32_t seed;                 /* pattern of its contents, also where bitmap bits are clear; 0: nothing is written */
+	uint64_t file_offset; /* 0: for states 6 and 7 the next free place, for the others none. RECIPE_NO_PLACE: really 0 */
+	uint32_t seed;        /* pattern of its contents, also where bitmap bits are clear; 0: nothing is written */
 	const struct recipe_run *runs; /* state 7: sectors whose bitmap bit is set */
 	size_t run_count;
 };
@@ -72,17 +73,17 @@ struct recipe_pair {
 
 struct recipe_descriptor {
 	uint64_t file_offset;
-	uint64_t zero_length;  /* nonzero: a zero descriptor */
-	const uint8_t *page;   /* data: 4,096 bytes; NULL: pattern `seed` at disk offset `file_offset` */
+	uint64_t zero_length; /* nonzero: a zero descriptor */
+	const uint8_t *page;  /* data: 4,096 bytes; NULL: pattern `seed` at disk offset `file_offset` */
 	uint32_t seed;
 };
 
 struct recipe_entry {
-	uint32_t at;           /* offset in the log of the entry; RECIPE_NEXT: behind the one before */
-	uint32_t tail;         /* RECIPE_SELF: the entry's own offset */
+	uint32_t at;   /* offset in the log of the entry; RECIPE_NEXT: behind the one before */
+	uint32_t tail; /* RECIPE_SELF: the entry's own offset */
 	uint64_t sequence_number;
 	uint64_t flushed_file_offset;
-	uint64_t last_file_offset; /* 0: the size of the file, rounded up to 1 MiB */
+	uint64_t last_file_offset;        /* 0: the size of the file, rounded up to 1 MiB */
 	const struct vhdx_guid *log_guid; /* NULL: that of the header */
 	const struct recipe_descriptor *descriptors;
 	uint32_t descriptor_count;
@@ -95,22 +96,22 @@ struct recipe_vhdx {
 	uint32_t block_size;
 	uint32_t logical_sector_size;
 	uint32_t physical_sector_size;
-	enum vhdx_type type;            /* sets the File Parameters flags and the shape of the BAT */
+	enum vhdx_type type; /* sets the File Parameters flags and the shape of the BAT */
 	struct vhdx_guid disk_id;
 	const char *creator;
 	/* headers */
-	uint64_t sequence_numbers[2];   /* 0: that slot stays empty */
+	uint64_t sequence_numbers[2]; /* 0: that slot stays empty */
 	struct vhdx_guid file_write_guid;
 	struct vhdx_guid data_write_guid;
-	struct vhdx_guid log_guid;      /* zero: the log is empty */
+	struct vhdx_guid log_guid; /* zero: the log is empty */
 	uint64_t log_offset;
 	uint32_t log_length;
 	/* regions */
 	uint64_t metadata_offset;
 	uint32_t metadata_length;
 	uint64_t bat_offset;
-	uint32_t bat_length;            /* 0: what the disk needs */
-	uint32_t known_required;        /* Required field of the BAT and metadata entries */
+	uint32_t bat_length;     /* 0: what the disk needs */
+	uint32_t known_required; /* Required field of the BAT and metadata entries */
 	const struct recipe_region *regions;
 	size_t region_count;
 	/* metadata */
@@ -121,19 +122,25 @@ struct recipe_vhdx {
 	/* blocks */
 	const struct recipe_block *blocks;
 	size_t block_count;
-	uint64_t first_block_offset;    /* 0: behind all regions */
+	uint64_t first_block_offset; /* 0: behind all regions */
 	/* log */
 	const struct recipe_entry *entries;
 	size_t entry_count;
-	uint64_t file_size;             /* 0: the end of the last structure */
+	uint64_t file_size; /* 0: the end of the last structure */
 };
 
-/* 16 MiB dynamic, blocks of 1 MiB, sectors of 512; log at 1, metadata at 2, BAT at 3, blocks from 4 MiB on; header 2 is current. */
-#define RECIPE_VHDX_INIT                                                                                                                \
-	{ .size = 16 * RECIPE_MIB, .block_size = 1u << 20, .logical_sector_size = 512, .physical_sector_size = 4096,                    \
-	  .type = VHDX_TYPE_DYNAMIC, .disk_id = { { 0xD1 } }, .creator = "recipe", .sequence_numbers = { 7, 8 },                       \
-	  .file_write_guid = { { 0xF1 } }, .data_write_guid = { { 0xDA } }, .log_offset = RECIPE_MIB, .log_length = 1u << 20,          \
-	  .metadata_offset = 2 * RECIPE_MIB, .metadata_length = 1u << 20, .bat_offset = 3 * RECIPE_MIB, .known_required = 1 }
+/*
+ * 16 MiB dynamic, blocks of 1 MiB, sectors of 512; log at 1, metadata at 2, BAT at 3, blocks from 4 MiB on; header 2 is
+ * current.
+ */
+#define RECIPE_VHDX_INIT                                                                                                         \
+	{                                                                                                                        \
+		.size = 16 * RECIPE_MIB, .block_size = 1u << 20, .logical_sector_size = 512, .physical_sector_size = 4096,       \
+		.type = VHDX_TYPE_DYNAMIC, .disk_id = { { 0xD1 } }, .creator = "recipe", .sequence_numbers = { 7, 8 },           \
+		.file_write_guid = { { 0xF1 } }, .data_write_guid = { { 0xDA } }, .log_offset = RECIPE_MIB,                      \
+		.log_length = 1u << 20, .metadata_offset = 2 * RECIPE_MIB, .metadata_length = 1u << 20,                          \
+		.bat_offset = 3 * RECIPE_MIB, .known_required = 1                                                                \
+	}
 
 #define RECIPE_HEADER(slot) (UINT64_C(65536) * (1 + (slot)))
 #define RECIPE_REGION_TABLE(copy) (UINT64_C(65536) * (3 + (copy)))
@@ -141,18 +148,27 @@ struct recipe_vhdx {
 #define RECIPE_REGION(copy, index) (RECIPE_REGION_TABLE(copy) + 16 + UINT64_C(32) * (index))
 
 /* In the order in which they stand in the metadata table. */
-enum { RECIPE_FILE_PARAMETERS, RECIPE_DISK_SIZE, RECIPE_LOGICAL, RECIPE_PHYSICAL, RECIPE_DISK_ID, RECIPE_LOCATOR, RECIPE_ITEMS_MAX = 64 };
+enum {
+	RECIPE_FILE_PARAMETERS,
+	RECIPE_DISK_SIZE,
+	RECIPE_LOGICAL,
+	RECIPE_PHYSICAL,
+	RECIPE_DISK_ID,
+	RECIPE_LOCATOR,
+	RECIPE_ITEMS_MAX = 64
+};
 
 struct recipe_vhdx_places {
-	uint64_t metadata;                     /* table header */
-	uint64_t entries[RECIPE_ITEMS_MAX];    /* metadata table entries; extra items come after the known ones and the locator, if any */
-	uint64_t items[RECIPE_ITEMS_MAX];      /* contents */
+	uint64_t metadata; /* table header */
+	uint64_t entries
+		[RECIPE_ITEMS_MAX]; /* metadata table entries; extra items come after the known ones and the locator, if any */
+	uint64_t items[RECIPE_ITEMS_MAX]; /* contents */
 	size_t item_count;
 	uint64_t bat;
-	uint64_t bat_entries;                  /* number that the disk needs */
+	uint64_t bat_entries; /* number that the disk needs */
 	uint64_t chunk_ratio;
-	uint64_t end;                          /* of the last structure */
-	uint32_t log_end;                      /* offset in the log behind the last entry */
+	uint64_t end;     /* of the last structure */
+	uint32_t log_end; /* offset in the log behind the last entry */
 };
 
 /* Builds into an empty memory file. `places` may be NULL. */
@@ -182,24 +198,24 @@ struct recipe_vhd_block {
 	uint32_t seed;                 /* pattern of the data; 0: nothing is written */
 	const struct recipe_run *runs; /* sectors whose bit is set; NULL with run_count 0: all */
 	size_t run_count;
-	bool no_bits;                  /* no bit at all */
-	bool zero_unset;               /* sectors without a bit hold zeros, as VHD-065 wants; else the pattern is everywhere */
+	bool no_bits;    /* no bit at all */
+	bool zero_unset; /* sectors without a bit hold zeros, as VHD-065 wants; else the pattern is everywhere */
 };
 
 enum recipe_encoding { RECIPE_UTF16LE, RECIPE_UTF16BE, RECIPE_BYTES };
 
 struct recipe_vhd_locator {
-	char code[5];                  /* "W2ru", ... */
-	const char *text;              /* ASCII, encoded as said */
+	char code[5];     /* "W2ru", ... */
+	const char *text; /* ASCII, encoded as said */
 	enum recipe_encoding encoding;
-	uint32_t data_space;           /* 0: the length rounded up to 512 */
+	uint32_t data_space; /* 0: the length rounded up to 512 */
 	unsigned slot;
 };
 
 struct recipe_vhd {
 	enum vhdx_type type;
-	uint64_t size;                 /* Current Size */
-	uint64_t original_size;        /* 0: size */
+	uint64_t size;          /* Current Size */
+	uint64_t original_size; /* 0: size */
 	uint32_t block_size;
 	uint32_t features;
 	uint32_t version;
@@ -209,11 +225,11 @@ struct recipe_vhd {
 	char creator_host_os[5];
 	uint8_t saved_state;
 	struct vhdx_guid unique_id;
-	uint32_t fixed_seed;           /* fixed: pattern of the whole disk */
-	uint64_t slack;                /* bytes between disk data, or last block, and footer */
-	uint64_t dynamic_offset;       /* of the dynamic header */
+	uint32_t fixed_seed;     /* fixed: pattern of the whole disk */
+	uint64_t slack;          /* bytes between disk data, or last block, and footer */
+	uint64_t dynamic_offset; /* of the dynamic header */
 	uint64_t table_offset;
-	uint32_t extra_entries;        /* Max Table Entries beyond what the disk needs */
+	uint32_t extra_entries; /* Max Table Entries beyond what the disk needs */
 	struct vhdx_guid parent_unique_id;
 	uint32_t parent_time_stamp;
 	const char *parent_name;
@@ -221,27 +237,29 @@ struct recipe_vhd {
 	size_t locator_count;
 	const struct recipe_vhd_block *blocks;
 	size_t block_count;
-	uint64_t first_block_offset;   /* 0: the next sector behind BAT and locators */
-	bool footer_511;               /* the footer at the end lacks its last byte */
+	uint64_t first_block_offset; /* 0: the next sector behind BAT and locators */
+	bool footer_511;             /* the footer at the end lacks its last byte */
 	bool no_end_footer;
 	bool no_front_footer;
 };
 
 /* 16 MiB dynamic, blocks of 2 MiB, dynamic header at 512, BAT at 1536. */
-#define RECIPE_VHD_INIT                                                                                                                 \
-	{ .type = VHDX_TYPE_DYNAMIC, .size = 16 * RECIPE_MIB, .block_size = 2u << 20, .features = 2, .version = 0x00010000,             \
-	  .time_stamp = 0x20000000, .creator_application = "win ", .creator_version = 0x000A0000, .creator_host_os = "Wi2k",           \
-	  .unique_id = { { 0x1D } }, .dynamic_offset = 512, .table_offset = 1536 }
+#define RECIPE_VHD_INIT                                                                                                          \
+	{                                                                                                                        \
+		.type = VHDX_TYPE_DYNAMIC, .size = 16 * RECIPE_MIB, .block_size = 2u << 20, .features = 2,                       \
+		.version = 0x00010000, .time_stamp = 0x20000000, .creator_application = "win ", .creator_version = 0x000A0000,   \
+		.creator_host_os = "Wi2k", .unique_id = { { 0x1D } }, .dynamic_offset = 512, .table_offset = 1536                \
+	}
 
 struct recipe_vhd_places {
-	uint64_t footer;               /* at the end; VHDX_NO_OFFSET: none */
+	uint64_t footer; /* at the end; VHDX_NO_OFFSET: none */
 	uint64_t dynamic;
 	uint64_t bat;
 	uint32_t entries_needed;
 	uint32_t bitmap_size;
-	uint64_t blocks[64];           /* file offset of the bitmap of knobs->blocks[i] */
-	uint64_t locators[8];          /* of the text of each slot */
-	uint64_t end;                  /* of the file */
+	uint64_t blocks[64];  /* file offset of the bitmap of knobs->blocks[i] */
+	uint64_t locators[8]; /* of the text of each slot */
+	uint64_t end;         /* of the file */
 };
 
 void recipe_vhd(struct memfile *m, const struct recipe_vhd *knobs, struct recipe_vhd_places *places);

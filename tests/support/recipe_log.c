@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Log entries of the VHDX recipe. An entry is composed in one piece and then written into the ring, which may cut it in two; fixing a
- * checksum goes the same way back. The place of the log and the LogGuid are taken from header 1, or header 2 when that slot is empty.
+ * Log entries of the VHDX recipe. An entry is composed in one piece and then written into the ring, which may cut it in
+ * two; fixing a checksum goes the same way back. The place of the log and the LogGuid are taken from header 1, or header
+ * 2 when that slot is empty.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ static struct ring ring_of(const struct memfile *m)
 {
 	uint64_t header = recipe_get(m, RECIPE_HEADER(0), 4) != 0 ? RECIPE_HEADER(0) : RECIPE_HEADER(1);
 
-	return (struct ring){ recipe_get(m, header + 72, 8), (uint32_t)recipe_get(m, header + 68, 4), recipe_get_guid(m, header + 48) };
+	return (struct ring){ recipe_get(m, header + 72, 8), (uint32_t)recipe_get(m, header + 68, 4),
+			      recipe_get_guid(m, header + 48) };
 }
 
 static void put_number(uint8_t *at, unsigned size, uint64_t value)
@@ -82,7 +84,8 @@ uint32_t recipe_log_entry(struct memfile *m, const struct recipe_entry *e, uint3
 {
 	struct ring ring = ring_of(m);
 	uint32_t head = (64 + 32 * e->descriptor_count + 4095) / 4096 * 4096, length = head + 4096 * data_count(e), used = 0;
-	uint64_t last = e->last_file_offset != 0 ? e->last_file_offset : (memfile_size(m) + RECIPE_MIB - 1) / RECIPE_MIB * RECIPE_MIB;
+	uint64_t last = e->last_file_offset != 0 ? e->last_file_offset
+						 : (memfile_size(m) + RECIPE_MIB - 1) / RECIPE_MIB * RECIPE_MIB;
 	uint8_t *bytes = calloc(1, length);
 
 	if (bytes == NULL || length > ring.length)
@@ -96,7 +99,8 @@ uint32_t recipe_log_entry(struct memfile *m, const struct recipe_entry *e, uint3
 	put_number(bytes + 48, 8, e->flushed_file_offset);
 	put_number(bytes + 56, 8, last);
 	for (uint32_t i = 0; i < e->descriptor_count; i++)
-		used += put_descriptor(bytes + 64 + 32 * i, used == length / 4096 - head / 4096 ? NULL : bytes + head + 4096 * used,
+		used += put_descriptor(bytes + 64 + 32 * i,
+				       used == length / 4096 - head / 4096 ? NULL : bytes + head + 4096 * used,
 				       &e->descriptors[i], e->sequence_number);
 	put_number(bytes + 4, 4, recipe_crc32c(bytes, length));
 	write_ring(m, &ring, at, bytes, length);

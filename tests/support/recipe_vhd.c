@@ -105,8 +105,8 @@ static uint32_t put_text(struct memfile *m, uint64_t at, const char *text, enum 
 	return length;
 }
 
-static void put_locator(struct memfile *m, const struct recipe_vhd *k, struct recipe_vhd_places *p, const struct recipe_vhd_locator *l,
-			uint64_t *next)
+static void put_locator(struct memfile *m, const struct recipe_vhd *k, struct recipe_vhd_places *p,
+			const struct recipe_vhd_locator *l, uint64_t *next)
 {
 	uint64_t at = k->dynamic_offset + 576 + UINT64_C(24) * l->slot;
 	uint32_t length = put_text(m, *next, l->text, l->encoding);
@@ -148,8 +148,8 @@ static bool has_bit(const struct memfile *m, uint64_t bitmap, uint32_t sector)
 	return (recipe_get(m, bitmap + sector / 8, 1) & UINT64_C(0x80) >> sector % 8) != 0;
 }
 
-static void put_block(struct memfile *m, const struct recipe_vhd *k, const struct recipe_vhd_places *p, const struct recipe_vhd_block *b,
-		      uint64_t at)
+static void put_block(struct memfile *m, const struct recipe_vhd *k, const struct recipe_vhd_places *p,
+		      const struct recipe_vhd_block *b, uint64_t at)
 {
 	uint32_t sectors = k->block_size / 512;
 
@@ -160,8 +160,8 @@ static void put_block(struct memfile *m, const struct recipe_vhd *k, const struc
 		put_bits(m, at, b->runs[i].first, b->runs[i].count);
 	for (uint32_t s = 0; b->seed != 0 && s < sectors; s++)
 		if (!b->zero_unset || has_bit(m, at, s))
-			recipe_fill(m, at + p->bitmap_size + UINT64_C(512) * s, 512, (uint64_t)b->index * k->block_size + UINT64_C(512) * s,
-				    b->seed);
+			recipe_fill(m, at + p->bitmap_size + UINT64_C(512) * s, 512,
+				    (uint64_t)b->index * k->block_size + UINT64_C(512) * s, b->seed);
 	if (memfile_size(m) < at + p->bitmap_size + k->block_size)
 		memfile_set_size(m, at + p->bitmap_size + k->block_size);
 }

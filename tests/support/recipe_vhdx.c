@@ -9,7 +9,6 @@ static uint64_t round_to(uint64_t value, uint64_t unit)
 	return (value + unit - 1) / unit * unit;
 }
 
-
 static void put_utf16(struct memfile *m, uint64_t offset, const char *ascii)
 {
 	for (; *ascii != '\0'; ascii++, offset += 2)
@@ -50,9 +49,10 @@ static void put_region(struct memfile *m, uint64_t at, const struct recipe_regio
 
 static void put_regions(struct memfile *m, const struct recipe_vhdx *k, uint32_t bat_length, unsigned copy)
 {
-	struct recipe_region bat = { recipe_guid_text("2DC27766-F623-4200-9D64-115E9BFD4A08"), k->bat_offset, bat_length, k->known_required };
-	struct recipe_region metadata = { recipe_guid_text("8B7CA206-4790-4B9A-B8FE-575F050F886E"), k->metadata_offset, k->metadata_length,
-					  k->known_required };
+	struct recipe_region bat = { recipe_guid_text("2DC27766-F623-4200-9D64-115E9BFD4A08"), k->bat_offset, bat_length,
+				     k->known_required };
+	struct recipe_region metadata = { recipe_guid_text("8B7CA206-4790-4B9A-B8FE-575F050F886E"), k->metadata_offset,
+					  k->metadata_length, k->known_required };
 
 	memfile_write(m, RECIPE_REGION_TABLE(copy), "regi", 4);
 	recipe_put(m, RECIPE_REGION_TABLE(copy) + 8, 4, 2 + k->region_count);
@@ -108,9 +108,12 @@ static uint32_t make_locator(uint8_t *out, const struct recipe_pair *pairs, size
 
 static void put_known_items(struct memfile *m, const struct recipe_vhdx *k, struct recipe_vhdx_places *p, uint64_t *next)
 {
-	static const struct { const char *id; uint32_t length, flags; } known[] = {
-		{ "CAA16737-FA36-4D43-B3B6-33F0AA44E76B", 8, 4 }, { "2FA54224-CD1B-4876-B211-5DBED83BF4B8", 8, 6 },
-		{ "8141BF1D-A96F-4709-BA47-F233A8FAAB5F", 4, 6 }, { "CDA348C7-445D-4471-9CC9-E9885251C556", 4, 6 },
+	static const struct {
+		const char *id;
+		uint32_t length, flags;
+	} known[] = {
+		{ "CAA16737-FA36-4D43-B3B6-33F0AA44E76B", 8, 4 },  { "2FA54224-CD1B-4876-B211-5DBED83BF4B8", 8, 6 },
+		{ "8141BF1D-A96F-4709-BA47-F233A8FAAB5F", 4, 6 },  { "CDA348C7-445D-4471-9CC9-E9885251C556", 4, 6 },
 		{ "BECA12AB-B2E6-4523-93EF-C309E000C746", 16, 6 },
 	};
 	static const uint8_t zeros[16];
@@ -122,7 +125,9 @@ static void put_known_items(struct memfile *m, const struct recipe_vhdx *k, stru
 	}
 	recipe_put(m, p->items[RECIPE_FILE_PARAMETERS], 4, k->block_size);
 	recipe_put(m, p->items[RECIPE_FILE_PARAMETERS] + 4, 4,
-		   k->type == VHDX_TYPE_FIXED ? 1 : k->type == VHDX_TYPE_DIFFERENCING ? 2 : 0);
+		   k->type == VHDX_TYPE_FIXED          ? 1
+		   : k->type == VHDX_TYPE_DIFFERENCING ? 2
+						       : 0);
 	recipe_put(m, p->items[RECIPE_DISK_SIZE], 8, k->size);
 	recipe_put(m, p->items[RECIPE_LOGICAL], 4, k->logical_sector_size);
 	recipe_put(m, p->items[RECIPE_PHYSICAL], 4, k->physical_sector_size);

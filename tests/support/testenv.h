@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A struct vhdx_env for tests: an allocator that counts, can fail at the n-th allocation and knows what is still alive; repeatable random
- * bytes; a clock that stands still. Layer: tests/support. Use: testenv_start, hand out &t.env, testenv_live(&t) == 0 at the end.
+ * A struct vhdx_env for tests: an allocator that counts, can fail at the n-th allocation and knows what is still alive;
+ * repeatable random bytes; a clock that stands still. Layer: tests/support. Use: testenv_start, hand out &t.env,
+ * testenv_live(&t) == 0 at the end.
  */
 #ifndef SUPPORT_TESTENV_H
 #define SUPPORT_TESTENV_H
@@ -14,9 +15,9 @@
 #define TESTENV_NOW UINT64_C(1700000000)
 
 struct testenv {
-	struct vhdx_env env; /* first: env.context points to the struct testenv, which must stay where it is */
-	atomic_ulong allocations;   /* calls, failed ones too */
-	atomic_ulong live;          /* blocks not yet released */
+	struct vhdx_env env;      /* first: env.context points to the struct testenv, which must stay where it is */
+	atomic_ulong allocations; /* calls, failed ones too */
+	atomic_ulong live;        /* blocks not yet released */
 	atomic_ulong live_bytes;
 	atomic_ulong peak_bytes;
 	atomic_ulong fail_countdown; /* 1: the next allocation fails; 0: none will */

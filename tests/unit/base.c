@@ -111,7 +111,8 @@ Test(checked, rounding)
 	cr_assert_eq(divide_up(9, 3), 3);
 	cr_assert_eq(divide_up(10, 3), 4);
 	cr_assert_eq(divide_up(UINT64_MAX, 2), UINT64_C(1) << 63);
-	cr_assert(!is_power_of_two(0) && is_power_of_two(1) && is_power_of_two(UINT64_C(1) << 63) && !is_power_of_two(UINT64_MAX));
+	cr_assert(!is_power_of_two(0) && is_power_of_two(1) && is_power_of_two(UINT64_C(1) << 63) &&
+		  !is_power_of_two(UINT64_MAX));
 	for (unsigned shift = 0; shift < 64; shift++)
 		cr_assert_eq(shift_of(UINT64_C(1) << shift), shift);
 	cr_assert_eq(min_u64(3, UINT64_MAX), 3);
@@ -184,6 +185,20 @@ Test(memory, arrays_grow_and_survive_failure)
 	cr_assert_eq(array[999], 2997);
 	cr_assert(!memory_grow(&t.env, (void **)&array, (SIZE_MAX >> 1) + 1, 16));
 	memory_release(&t.env, array);
+	cr_assert_eq(testenv_live(&t), 0);
+}
+
+Test(memory, texts_are_copied)
+{
+	struct testenv t;
+	char *copy;
+
+	testenv_start(&t, 1);
+	copy = memory_copy_text(&t.env, "a name");
+	cr_assert_str_eq(copy, "a name");
+	memory_release(&t.env, copy);
+	testenv_fail(&t, 1, false);
+	cr_assert_null(memory_copy_text(&t.env, "a name"));
 	cr_assert_eq(testenv_live(&t), 0);
 }
 

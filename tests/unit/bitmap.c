@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bitmap_run against a naive model, in the bit orders of both formats: every byte value at every place in a word, every start bit, and
- * lengths around the edges of bytes and words. (A reader is known that takes sectors of a mixed byte as present that are not: E-37.)
+ * bitmap_run against a naive model, in the bit orders of both formats: every byte value at every place in a word, every
+ * start bit, and lengths around the edges of bytes and words. (A reader is known that takes sectors of a mixed byte as
+ * present that are not: E-37.)
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -28,11 +28,18 @@ static uint32_t length_of_type(enum field_type type)
 {
 	switch (type) {
 	case TYPE_U8: return 1;
-	case TYPE_LE16: case TYPE_BE16: return 2;
-	case TYPE_LE32: case TYPE_BE32: return 4;
-	case TYPE_LE64: case TYPE_BE64: return 8;
-	case TYPE_GUID: case TYPE_UUID: return 16;
-	case TYPE_ASCII: case TYPE_UTF16LE: case TYPE_UTF16BE: case TYPE_BYTES: break;
+	case TYPE_LE16:
+	case TYPE_BE16: return 2;
+	case TYPE_LE32:
+	case TYPE_BE32: return 4;
+	case TYPE_LE64:
+	case TYPE_BE64: return 8;
+	case TYPE_GUID:
+	case TYPE_UUID: return 16;
+	case TYPE_ASCII:
+	case TYPE_UTF16LE:
+	case TYPE_UTF16BE:
+	case TYPE_BYTES: break;
 	}
 	return 0;
 }
@@ -62,7 +69,9 @@ Test(fields, parts_tile_their_field)
 			if (fields[k].structure == first->structure && strcmp(fields[k].name, first->field) == 0)
 				field = &fields[k];
 		cr_assert_not_null(field, "%s", first->field);
-		for (; i < bit_part_count && bit_parts[i].structure == first->structure && strcmp(bit_parts[i].field, first->field) == 0; i++) {
+		for (; i < bit_part_count && bit_parts[i].structure == first->structure &&
+		       strcmp(bit_parts[i].field, first->field) == 0;
+		     i++) {
 			cr_assert_eq(bit_parts[i].low, end, "%s", bit_parts[i].part);
 			end += bit_parts[i].count;
 		}
@@ -73,7 +82,10 @@ Test(fields, parts_tile_their_field)
 Test(fields, numbers_in_host_order)
 {
 	static const uint8_t bytes[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
-	static const struct { enum field_type type; uint64_t value; } rows[] = {
+	static const struct {
+		enum field_type type;
+		uint64_t value;
+	} rows[] = {
 		{ TYPE_U8, 1 },
 		{ TYPE_LE16, 0x0201 },
 		{ TYPE_LE32, 0x04030201 },

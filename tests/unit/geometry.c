@@ -11,7 +11,10 @@
 
 Test(vhdx_geometry, table_of_the_specification)
 {
-	static const struct { uint32_t block; uint64_t ratio_512, ratio_4096, dynamic, differencing; } rows[] = {
+	static const struct {
+		uint32_t block;
+		uint64_t ratio_512, ratio_4096, dynamic, differencing;
+	} rows[] = {
 		{ 1, 4096, 32768, 67125247, 67125248 },
 		{ 2, 2048, 16384, 33570815, 33570816 },
 		{ 32, 128, 1024, 2113535, 2113536 },
@@ -23,7 +26,8 @@ Test(vhdx_geometry, table_of_the_specification)
 		struct vhdx_geometry differencing = vhdx_geometry(64 * TIB, rows[i].block << 20, 512, true);
 
 		cr_assert_eq(UINT64_C(1) << dynamic.chunk_shift, rows[i].ratio_512);
-		cr_assert_eq(UINT64_C(1) << vhdx_geometry(64 * TIB, rows[i].block << 20, 4096, false).chunk_shift, rows[i].ratio_4096);
+		cr_assert_eq(UINT64_C(1) << vhdx_geometry(64 * TIB, rows[i].block << 20, 4096, false).chunk_shift,
+			     rows[i].ratio_4096);
 		cr_assert_eq(dynamic.entry_count, rows[i].dynamic);
 		cr_assert_eq(differencing.entry_count, rows[i].differencing);
 	}
@@ -61,7 +65,8 @@ Test(vhdx_geometry, formulas_for_every_block_size)
 	for (uint64_t block = MIB; block <= 256 * MIB; block *= 2)
 		for (uint64_t sector = 512; sector <= 4096; sector *= 8)
 			for (unsigned i = 0; i < 400; i++) {
-				uint64_t chunk = (UINT64_C(1) << 23) * sector, size = (1 + test_random_below(&state, 64 * TIB / sector)) * sector;
+				uint64_t chunk = (UINT64_C(1) << 23) * sector,
+					 size = (1 + test_random_below(&state, 64 * TIB / sector)) * sector;
 
 				if (i < 12) /* around the edges of blocks and chunks */
 					size = (i % 2 != 0 ? block : chunk) * (1 + i / 6) + (i / 2 % 3) * sector - sector;
@@ -80,17 +85,22 @@ Test(vhdx_geometry, entries)
 
 Test(vhd_geometry, vectors_of_the_specification)
 {
-	static const struct { uint64_t sectors; unsigned c, h, s; } rows[] = {
-		{ 8192, 120, 4, 17 },         { 40960, 602, 4, 17 },        { 204800, 1003, 12, 17 },      { 2097152, 2080, 16, 63 },
-		{ 4194304, 4161, 16, 63 },    { 62914560, 62415, 16, 63 },  { 83886080, 20560, 16, 255 },  { 266338304, 65278, 16, 255 },
-		{ 267382799, 65534, 16, 255 }, { 267382800, 65535, 16, 255 }, { 0xFF000000, 65535, 16, 255 },
+	static const struct {
+		uint64_t sectors;
+		unsigned c, h, s;
+	} rows[] = {
+		{ 8192, 120, 4, 17 },          { 40960, 602, 4, 17 },          { 204800, 1003, 12, 17 },
+		{ 2097152, 2080, 16, 63 },     { 4194304, 4161, 16, 63 },      { 62914560, 62415, 16, 63 },
+		{ 83886080, 20560, 16, 255 },  { 266338304, 65278, 16, 255 },  { 267382799, 65534, 16, 255 },
+		{ 267382800, 65535, 16, 255 }, { 0xFF000000, 65535, 16, 255 },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct vhd_geometry g = vhd_geometry_of(rows[i].sectors * 512);
 
-		cr_assert(g.cylinders == rows[i].c && g.heads == rows[i].h && g.sectors_per_track == rows[i].s, "%llu sectors: %u/%u/%u",
-			  (unsigned long long)rows[i].sectors, g.cylinders, g.heads, g.sectors_per_track);
+		cr_assert(g.cylinders == rows[i].c && g.heads == rows[i].h && g.sectors_per_track == rows[i].s,
+			  "%llu sectors: %u/%u/%u", (unsigned long long)rows[i].sectors, g.cylinders, g.heads,
+			  g.sectors_per_track);
 	}
 }
 

@@ -81,7 +81,8 @@ Test(io, bare_failures_get_a_message)
 		}
 		cr_assert(status == VHDX_E_IO && error.status == VHDX_E_IO);
 		cr_assert_str_eq(error.message, "input or output failed");
-		cr_assert(strcmp(error.file, "name.vhdx") == 0 && error.rule[0] == '\0' && error.level == 0 && error.file_offset == VHDX_NO_OFFSET);
+		cr_assert(strcmp(error.file, "name.vhdx") == 0 && error.rule[0] == '\0' && error.level == 0 &&
+			  error.file_offset == VHDX_NO_OFFSET);
 	}
 	memfile_free(m);
 }
@@ -97,7 +98,9 @@ static int fail_silently(void *context, void *buffer, size_t length, uint64_t di
 
 Test(io, sources_that_fail_silently)
 {
-	static const struct { int returned, status; } rows[] = { { VHDX_E_IO, VHDX_E_IO }, { VHDX_E_CANCELLED, VHDX_E_CANCELLED }, { 4096, VHDX_E_ARGUMENT } };
+	static const struct {
+		int returned, status;
+	} rows[] = { { VHDX_E_IO, VHDX_E_IO }, { VHDX_E_CANCELLED, VHDX_E_CANCELLED }, { 4096, VHDX_E_ARGUMENT } };
 
 	for (unsigned i = 0; i < 3; i++) {
 		struct vhdx_source source = { .context = &(int){ rows[i].returned }, .size = 4 << 20, .read = fail_silently };

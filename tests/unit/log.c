@@ -33,9 +33,9 @@ Test(log, header)
 	make_header(sector);
 	cr_assert(vhdx_log_sector_is_entry(sector));
 	cr_assert_eq(vhdx_log_header_decode(&h, sector, LOG_LENGTH, 0, &error), VHDX_OK);
-	cr_assert(h.checksum == 0xCAFE1234 && h.entry_length == 8192 && h.tail == 4096 && h.sequence_number == UINT64_C(0x8000000000000001) &&
-		  h.descriptor_count == 126 && h.log_guid.bytes[5] == 0x77 && h.flushed_file_offset == UINT64_C(0x1234500000) &&
-		  h.last_file_offset == UINT64_C(0x6789A00000));
+	cr_assert(h.checksum == 0xCAFE1234 && h.entry_length == 8192 && h.tail == 4096 &&
+		  h.sequence_number == UINT64_C(0x8000000000000001) && h.descriptor_count == 126 && h.log_guid.bytes[5] == 0x77 &&
+		  h.flushed_file_offset == UINT64_C(0x1234500000) && h.last_file_offset == UINT64_C(0x6789A00000));
 	put_le32(sector + 28, 0xFFFFFFFF); /* reserved */
 	cr_assert_eq(vhdx_log_header_decode(&h, sector, LOG_LENGTH, 0, &error), VHDX_OK);
 	put_le32(sector + 8, LOG_LENGTH);
@@ -45,9 +45,15 @@ Test(log, header)
 
 Test(log, header_errors_name_the_place)
 {
-	static const struct { unsigned at; uint32_t value; const char *rule; } rows[] = {
-		{ 0, 0x65676F6B, "VHDX-072" }, { 8, 8193, "VHDX-074" },        { 8, 0, "VHDX-092" }, { 8, LOG_LENGTH + 4096, "VHDX-092" },
-		{ 12, 1, "VHDX-075" },         { 12, LOG_LENGTH, "VHDX-092" }, { 24, 255, "VHDX-092" }, { 24, 0xFFFFFFFF, "VHDX-092" },
+	static const struct {
+		unsigned at;
+		uint32_t value;
+		const char *rule;
+	} rows[] = {
+		{ 0, 0x65676F6B, "VHDX-072" }, { 8, 8193, "VHDX-074" },
+		{ 8, 0, "VHDX-092" },          { 8, LOG_LENGTH + 4096, "VHDX-092" },
+		{ 12, 1, "VHDX-075" },         { 12, LOG_LENGTH, "VHDX-092" },
+		{ 24, 255, "VHDX-092" },       { 24, 0xFFFFFFFF, "VHDX-092" },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -66,7 +72,9 @@ Test(log, header_errors_name_the_place)
 
 Test(log, descriptor_sectors)
 {
-	static const struct { uint32_t count, sectors; } rows[] = { { 0, 1 }, { 1, 1 }, { 126, 1 }, { 127, 2 }, { 254, 2 }, { 255, 3 }, { 0xFFFFFFFF, 33554433 } };
+	static const struct {
+		uint32_t count, sectors;
+	} rows[] = { { 0, 1 }, { 1, 1 }, { 126, 1 }, { 127, 2 }, { 254, 2 }, { 255, 3 }, { 0xFFFFFFFF, 33554433 } };
 
 	for (unsigned i = 0; i < 7; i++)
 		cr_assert_eq(vhdx_log_descriptor_sectors(rows[i].count), rows[i].sectors);
@@ -104,10 +112,18 @@ Test(log, descriptors)
 
 Test(log, descriptor_targets)
 {
-	static const struct { uint64_t offset, length; const char *rule; } rows[] = {
-		{ 192 * 1024, 0, "" },          { 192 * 1024 - 4096, 4096, "VHDX-093" }, { UINT64_MAX - 4095, 4096, "VHDX-093" },
-		{ 192 * 1024 + 1, 0, "VHDX-086" }, { 192 * 1024, 4097, "VHDX-086" },     { INT64_MAX - 4095, 4096, "VHDX-093" },
-		{ INT64_MAX - 8191, 4096, "" }, { 1 << 20, UINT64_MAX - 4095, "VHDX-093" },
+	static const struct {
+		uint64_t offset, length;
+		const char *rule;
+	} rows[] = {
+		{ 192 * 1024, 0, "" },
+		{ 192 * 1024 - 4096, 4096, "VHDX-093" },
+		{ UINT64_MAX - 4095, 4096, "VHDX-093" },
+		{ 192 * 1024 + 1, 0, "VHDX-086" },
+		{ 192 * 1024, 4097, "VHDX-086" },
+		{ INT64_MAX - 4095, 4096, "VHDX-093" },
+		{ INT64_MAX - 8191, 4096, "" },
+		{ 1 << 20, UINT64_MAX - 4095, "VHDX-093" },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -18,7 +18,9 @@ static void add(struct script *s, uint64_t first, uint64_t pages, bool is_data)
 {
 	struct overlay_piece *piece = &s->pieces[s->count];
 
-	*piece = (struct overlay_piece){ .file_offset = first * PAGE, .length = pages * PAGE, .data_offset = is_data ? (s->count + 1) * 65536 : 0 };
+	*piece = (struct overlay_piece){ .file_offset = first * PAGE,
+					 .length = pages * PAGE,
+					 .data_offset = is_data ? (s->count + 1) * 65536 : 0 };
 	memset(piece->leading_bytes, (int)s->count, sizeof(piece->leading_bytes));
 	for (uint64_t i = first; i < first + pages; i++)
 		s->owner[i] = (int)s->count;

@@ -38,7 +38,9 @@ Test(memfile, bytes_against_a_flat_array)
 			break;
 		default:
 			cr_assert_eq(f.io->read(f.handle, buffer, length, offset, &ignored),
-				     (int64_t)(offset >= size ? 0 : offset + length > size ? size - offset : length));
+				     (int64_t)(offset >= size           ? 0
+					       : offset + length > size ? size - offset
+									: length));
 			memfile_read(m, offset, buffer, length);
 			cr_assert_arr_eq(buffer, model + offset, length);
 		}

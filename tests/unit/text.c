@@ -13,7 +13,8 @@
 /* GUIDs */
 
 #define BAT_TEXT "2dc27766-f623-4200-9d64-115e9bfd4a08"
-static const uint8_t bat_on_disk[16] = { 0x66, 0x77, 0xC2, 0x2D, 0x23, 0xF6, 0x00, 0x42, 0x9D, 0x64, 0x11, 0x5E, 0x9B, 0xFD, 0x4A, 0x08 };
+static const uint8_t bat_on_disk[16] = { 0x66, 0x77, 0xC2, 0x2D, 0x23, 0xF6, 0x00, 0x42,
+					 0x9D, 0x64, 0x11, 0x5E, 0x9B, 0xFD, 0x4A, 0x08 };
 
 Test(guid, stored_form_and_text_form)
 {
@@ -32,10 +33,22 @@ Test(guid, stored_form_and_text_form)
 
 Test(guid, texts_that_are_guids_and_texts_that_are_not)
 {
-	static const char *const good[] = { BAT_TEXT, "2DC27766-F623-4200-9D64-115E9BFD4A08", "{" BAT_TEXT "}", "2dC27766-f623-4200-9D64-115e9bfd4a08" };
-	static const char *const bad[] = { "", "{}", BAT_TEXT "0", " " BAT_TEXT, "{" BAT_TEXT, BAT_TEXT "}", "[" BAT_TEXT "]", "{{" BAT_TEXT "}}",
-					   "2dc27766f62342009d64115e9bfd4a08", "2dc27766-f623-4200-9d64-115e9bfd4a0g", "2dc27766-f623-4200-9d64_115e9bfd4a08",
-					   "2dc2776-6f623-4200-9d64-115e9bfd4a08", "2dc27766-f623-4200-9d64-115e9bfd4a0", "2dc27766-f623-4200-9d64-115e9bfd4a -" };
+	static const char *const good[] = { BAT_TEXT, "2DC27766-F623-4200-9D64-115E9BFD4A08", "{" BAT_TEXT "}",
+					    "2dC27766-f623-4200-9D64-115e9bfd4a08" };
+	static const char *const bad[] = { "",
+					   "{}",
+					   BAT_TEXT "0",
+					   " " BAT_TEXT,
+					   "{" BAT_TEXT,
+					   BAT_TEXT "}",
+					   "[" BAT_TEXT "]",
+					   "{{" BAT_TEXT "}}",
+					   "2dc27766f62342009d64115e9bfd4a08",
+					   "2dc27766-f623-4200-9d64-115e9bfd4a0g",
+					   "2dc27766-f623-4200-9d64_115e9bfd4a08",
+					   "2dc2776-6f623-4200-9d64-115e9bfd4a08",
+					   "2dc27766-f623-4200-9d64-115e9bfd4a0",
+					   "2dc27766-f623-4200-9d64-115e9bfd4a -" };
 	struct vhdx_guid expected = guid_from_windows(bat_on_disk), guid;
 
 	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -101,9 +114,26 @@ Test(utf, every_code_unit_and_many_characters)
 Test(utf, what_is_not_utf8_is_refused)
 {
 	static const char *const bad[] = {
-		"\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xE0\x9F\xBF", "\xF0\x80\x80\x80", "\xF0\x8F\xBF\xBF", /* overlong */
-		"\xC2", "\xE1\x80", "\xF1\x80\x80", "\xC2z", "\xE1\x80z", "\xF1\x80\x80z", "a\xC2",                             /* cut off */
-		"\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xF8\x88\x80\x80\x80", "\xFE", "\xFF",                                  /* beyond */
+		"\x80",
+		"\xBF",
+		"\xC0\x80",
+		"\xC1\xBF",
+		"\xE0\x80\x80",
+		"\xE0\x9F\xBF",
+		"\xF0\x80\x80\x80",
+		"\xF0\x8F\xBF\xBF", /* overlong */
+		"\xC2",
+		"\xE1\x80",
+		"\xF1\x80\x80",
+		"\xC2z",
+		"\xE1\x80z",
+		"\xF1\x80\x80z",
+		"a\xC2", /* cut off */
+		"\xF4\x90\x80\x80",
+		"\xF5\x80\x80\x80",
+		"\xF8\x88\x80\x80\x80",
+		"\xFE",
+		"\xFF", /* beyond */
 	};
 	uint8_t bytes[64];
 
@@ -130,7 +160,8 @@ Test(error, text_form)
 
 	cr_assert_eq(fail_at(&error, VHDX_E_DAMAGED, "VHDX-029", 0x10042, "header version is %d, not 1", 2), VHDX_E_DAMAGED);
 	cr_assert_eq(error_in_file(&error, "disk.vhdx", 3), VHDX_E_DAMAGED);
-	cr_assert_str_eq(vhdx_error_text(&error, text, sizeof(text)), "disk.vhdx: at 0x10042: VHDX-029: header version is 2, not 1");
+	cr_assert_str_eq(vhdx_error_text(&error, text, sizeof(text)),
+			 "disk.vhdx: at 0x10042: VHDX-029: header version is 2, not 1");
 	cr_assert_eq(error.level, 3);
 	cr_assert_eq(error_in_file(&error, "other.vhdx", 4), VHDX_E_DAMAGED); /* the first file stays */
 	cr_assert_eq(error.level, 3);
@@ -176,8 +207,10 @@ Test(error, long_messages_are_cut)
 
 Test(error, system_errors_have_a_status_and_a_number)
 {
-	static const struct { int number, status; } pairs[] = { { 2, VHDX_E_NOT_FOUND }, { 13, VHDX_E_DENIED }, { 17, VHDX_E_EXISTS },
-								{ 28, VHDX_E_NO_SPACE }, { 12, VHDX_E_NO_MEMORY }, { 30, VHDX_E_READ_ONLY }, { 5, VHDX_E_IO } };
+	static const struct {
+		int number, status;
+	} pairs[] = { { 2, VHDX_E_NOT_FOUND },  { 13, VHDX_E_DENIED },    { 17, VHDX_E_EXISTS }, { 28, VHDX_E_NO_SPACE },
+		      { 12, VHDX_E_NO_MEMORY }, { 30, VHDX_E_READ_ONLY }, { 5, VHDX_E_IO } };
 	struct vhdx_error error;
 
 	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {

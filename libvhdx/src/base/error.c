@@ -127,9 +127,10 @@ int error_in_file(struct vhdx_error *error, const char *file, unsigned level)
 {
 	size_t length;
 
+	if (error->level == 0)
+		error->level = level;
 	if (error->file[0] != '\0' || file == NULL)
 		return error->status;
-	error->level = level;
 	length = strlen(file);
 	if (length < sizeof(error->file))
 		memcpy(error->file, file, length + 1);

@@ -24,7 +24,7 @@ int fail_at(struct vhdx_error *error, int status, const char *rule, uint64_t fil
 /* A failed system call: picks the status from errno or GetLastError, and appends its text to `what`. */
 int fail_os(struct vhdx_error *error, int os_error, const char *what);
 int fail_memory(struct vhdx_error *error);
-/* Adds the file to an error that has none yet; returns error->status. */
+/* Adds the file to an error that has none yet, and the level, which the io layer does not know; returns error->status. */
 int error_in_file(struct vhdx_error *error, const char *file, unsigned level);
 
 /* For calls into the caller's code, which may tell a whole error, an os_error, or nothing but its status. It gets a blank error of its own; */
