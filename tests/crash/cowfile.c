@@ -349,11 +349,48 @@ int cow_load(struct cowfile *file, const char *path)
 	return 0;
 }
 
+enum call { CALL_READ, CALL_WRITE, CALL_ZERO, CALL_FLUSH, CALL_GET_SIZE, CALL_SET_SIZE };
+
+static bool can_fail(enum fault_kind kind, enum call call)
+{
+	switch (kind) {
+	case FAULT_IO: return true;
+	case FAULT_PARTIAL: return call == CALL_WRITE;
+	case FAULT_NO_SPACE: return call == CALL_WRITE || call == CALL_ZERO || call == CALL_SET_SIZE;
+	case FAULT_SHORT: return call == CALL_READ || call == CALL_WRITE;
+	}
+	return false;
+}
+
+static bool fails(struct cowfile *file, enum call call)
+{
+	struct fault *f = file->fault;
+
+	if (f == NULL || !can_fail(f->kind, call))
+		return false;
+	f->calls++;
+	if (f->at == 0 || (f->sticky ? f->calls < f->at : f->calls != f->at))
+		return false;
+	f->hits++;
+	f->harmed |= call != CALL_READ && call != CALL_GET_SIZE;
+	return true;
+}
+
+static int failure(const struct cowfile *file)
+{
+	return file->fault->kind == FAULT_NO_SPACE ? VHDX_E_NO_SPACE : VHDX_E_IO;
+}
+
 static int64_t io_read(void *handle, void *buffer, size_t length, uint64_t offset, struct vhdx_error *error)
 {
-	const struct cowfile *file = handle;
+	struct cowfile *file = handle;
 
 	(void)error;
+	if (fails(file, CALL_READ)) {
+		if (file->fault->kind != FAULT_SHORT)
+			return failure(file);
+		length = (length + 1) / 2;
+	}
 	if (offset >= file->size)
 		return 0;
 	if (length > file->size - offset)
@@ -364,23 +401,34 @@ static int64_t io_read(void *handle, void *buffer, size_t length, uint64_t offse
 
 static int64_t io_write(void *handle, const void *buffer, size_t length, uint64_t offset, struct vhdx_error *error)
 {
+	struct cowfile *file = handle;
+	bool failed = fails(file, CALL_WRITE);
+
 	(void)error;
-	note(handle, CHANGE_WRITE, offset, length, buffer);
-	put(handle, buffer, length, offset);
-	return (int64_t)length;
+	if (failed)
+		length = file->fault->kind == FAULT_IO ? 0 : file->fault->kind == FAULT_SHORT ? (length + 1) / 2 : length / 1024 * 512;
+	if (length != 0) {
+		note(file, CHANGE_WRITE, offset, length, buffer);
+		put(file, buffer, length, offset);
+	}
+	return failed && file->fault->kind != FAULT_SHORT ? failure(file) : (int64_t)length;
 }
 
 static int io_zero(void *handle, uint64_t offset, uint64_t length, struct vhdx_error *error)
 {
 	(void)error;
+	if (fails(handle, CALL_ZERO))
+		return failure(handle);
 	note(handle, CHANGE_ZERO, offset, length, NULL);
-	put(handle, NULL, (size_t)length, offset);
+	put(handle, NULL, length, offset);
 	return VHDX_OK;
 }
 
 static int io_flush(void *handle, struct vhdx_error *error)
 {
 	(void)error;
+	if (fails(handle, CALL_FLUSH))
+		return failure(handle);
 	note(handle, CHANGE_FLUSH, 0, 0, NULL);
 	return VHDX_OK;
 }
@@ -388,6 +436,8 @@ static int io_flush(void *handle, struct vhdx_error *error)
 static int io_get_size(void *handle, uint64_t *size, struct vhdx_error *error)
 {
 	(void)error;
+	if (fails(handle, CALL_GET_SIZE))
+		return failure(handle);
 	*size = ((const struct cowfile *)handle)->size;
 	return VHDX_OK;
 }
@@ -395,6 +445,8 @@ static int io_get_size(void *handle, uint64_t *size, struct vhdx_error *error)
 static int io_set_size(void *handle, uint64_t size, struct vhdx_error *error)
 {
 	(void)error;
+	if (fails(handle, CALL_SET_SIZE))
+		return failure(handle);
 	note(handle, CHANGE_SIZE, size, 0, NULL);
 	set_size(handle, size);
 	return VHDX_OK;

@@ -14,11 +14,27 @@
 
 struct cow_group;
 
+/*
+ * Makes calls fail. SHORT: half of a read or write is done, which is no failure. PARTIAL: half of a write is done, and the rest fails. NO_SPACE: the same, for lack of
+ * space; also of zeroing and growing. IO: any call.
+ */
+enum fault_kind { FAULT_IO, FAULT_PARTIAL, FAULT_NO_SPACE, FAULT_SHORT };
+
+struct fault {
+	enum fault_kind kind;
+	uint64_t at;     /* which call, 1 is the next; 0: none */
+	bool sticky;     /* and all later ones */
+	uint64_t calls;  /* that could have failed */
+	uint64_t hits;
+	bool harmed;     /* one of them was to change the file or to make it durable */
+};
+
 struct cowfile {
 	uint64_t size;
 	struct cow_group **groups; /* NULL: zeros */
 	size_t group_count;
 	struct record *record; /* NULL: not recording */
+	struct fault *fault;   /* NULL: nothing fails */
 };
 
 enum change_kind { CHANGE_WRITE, CHANGE_ZERO, CHANGE_SIZE, CHANGE_FLUSH };

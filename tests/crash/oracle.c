@@ -30,12 +30,17 @@ static struct oracle_event *add(struct oracle *o)
 
 void oracle_write(struct oracle *o, size_t position, uint64_t sector, uint64_t count, int value)
 {
-	*add(o) = (struct oracle_event){ position, false, sector, count, value };
+	*add(o) = (struct oracle_event){ position, false, false, sector, count, value };
 }
 
 void oracle_flush(struct oracle *o, size_t position)
 {
 	*add(o) = (struct oracle_event){ .position = position, .is_flush = true };
+}
+
+void oracle_doubt(struct oracle *o)
+{
+	o->events[o->count - 1].maybe = true;
 }
 
 static bool covers(const struct oracle_event *e, uint64_t sector)
@@ -47,7 +52,7 @@ int oracle_newest(const struct oracle *o, uint64_t sector)
 {
 	for (size_t i = o->count; i != 0; i--)
 		if (covers(&o->events[i - 1], sector))
-			return o->events[i - 1].value;
+			return o->events[i - 1].maybe ? ORACLE_UNKNOWN : o->events[i - 1].value;
 	return o->initial[sector];
 }
 
@@ -70,9 +75,9 @@ size_t oracle_allowed(const struct oracle *o, size_t end, uint64_t sector, int *
 	for (size_t i = 0; i < o->count && o->events[i].position < end; i++) {
 		if (!covers(&o->events[i], sector))
 			continue;
-		if (i < flushed)
-			values[0] = o->events[i].value;
-		else if (count < most)
+		if (i < flushed && !o->events[i].maybe)
+			count = 0;
+		if (count < most)
 			values[count++] = o->events[i].value;
 	}
 	return count;

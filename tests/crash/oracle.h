@@ -12,11 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ORACLE_SECTOR = 512, ORACLE_FOREIGN = -1 };
+enum { ORACLE_SECTOR = 512, ORACLE_FOREIGN = -1, ORACLE_UNKNOWN = -2 };
 
 struct oracle_event {
 	size_t position;   /* changes recorded before it began (write) or when it was acknowledged (flush) */
 	bool is_flush;
+	bool maybe;        /* the operation failed: each sector may or may not have it */
 	uint64_t sector;
 	uint64_t count;
 	int value;
@@ -36,7 +37,9 @@ void oracle_end(struct oracle *oracle);
 void oracle_settle(struct oracle *oracle);
 void oracle_write(struct oracle *oracle, size_t position, uint64_t sector, uint64_t count, int value);
 void oracle_flush(struct oracle *oracle, size_t position);
-/* The newest value of a sector. */
+/* The last write failed. */
+void oracle_doubt(struct oracle *oracle);
+/* The newest value of a sector, or ORACLE_UNKNOWN after a failed write. */
 int oracle_newest(const struct oracle *oracle, uint64_t sector);
 
 void oracle_fill(uint8_t *bytes, uint64_t sector, uint64_t count, int value);

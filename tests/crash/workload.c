@@ -54,7 +54,30 @@ static uint64_t same_time(void *context)
 	return 1700000000;
 }
 
-static const struct vhdx_env same_env = { sizeof(same_env), NULL, NULL, NULL, same_random, same_time };
+struct workload_memory workload_memory;
+
+static void *counted_allocate(void *context, size_t size)
+{
+	struct workload_memory *m = &workload_memory;
+
+	(void)context;
+	m->calls++;
+	if (m->at != 0 && (m->sticky ? m->calls >= m->at : m->calls == m->at)) {
+		m->hits++;
+		return NULL;
+	}
+	m->live++;
+	return malloc(size);
+}
+
+static void counted_release(void *context, void *memory)
+{
+	(void)context;
+	workload_memory.live -= memory != NULL;
+	free(memory);
+}
+
+static const struct vhdx_env same_env = { sizeof(same_env), NULL, counted_allocate, counted_release, same_random, same_time };
 
 static int fill_source(void *context, void *buffer, size_t length, uint64_t offset, struct vhdx_error *error)
 {
@@ -234,14 +257,21 @@ int workload_write(struct workload *w, uint64_t sector, uint64_t count, struct v
 	oracle_fill(bytes, sector, count, value);
 	oracle_write(&w->oracle, w->record.count, sector, count, value);
 	status = vhdx_write(w->disk, bytes, count * ORACLE_SECTOR, sector * ORACLE_SECTOR, error);
+	if (status < 0)
+		oracle_doubt(&w->oracle);
 	free(bytes);
 	return status;
 }
 
 int workload_zero(struct workload *w, uint64_t sector, uint64_t count, struct vhdx_error *error)
 {
+	int status;
+
 	oracle_write(&w->oracle, w->record.count, sector, count, 0);
-	return vhdx_write_zeroes(w->disk, sector * ORACLE_SECTOR, count * ORACLE_SECTOR, error);
+	status = vhdx_write_zeroes(w->disk, sector * ORACLE_SECTOR, count * ORACLE_SECTOR, error);
+	if (status < 0)
+		oracle_doubt(&w->oracle);
+	return status;
 }
 
 /* What a discard makes of each sector is read back: zeros, or what was there. */
@@ -259,6 +289,10 @@ int workload_discard(struct workload *w, uint64_t sector, uint64_t count, struct
 		if (s != first)
 			oracle_write(&w->oracle, position, sector + first, s - first, 0);
 		first = s + 1;
+	}
+	if (status < 0) {
+		oracle_write(&w->oracle, position, sector, count, 0);
+		oracle_doubt(&w->oracle);
 	}
 	free(bytes);
 	return status;
@@ -331,7 +365,9 @@ static int kill_and_open(struct workload *w, struct vhdx_error *error)
 
 	w->file = cow_copy(dead);
 	w->file->record = &w->record;
+	w->file->fault = dead->fault;
 	dead->record = NULL;
+	dead->fault = NULL;
 	(void)vhdx_close(w->disk);
 	cow_free(dead);
 	w->disk = NULL;

@@ -38,6 +38,16 @@ struct workload {
 	struct vhdx_guid data_id;
 };
 
+/* Every allocation of the library while it runs workloads. */
+struct workload_memory {
+	uint64_t calls;
+	uint64_t at;   /* which one fails, 1 is the next; 0: none */
+	bool sticky;   /* and all later ones */
+	uint64_t hits;
+	uint64_t live; /* not yet released */
+};
+extern struct workload_memory workload_memory;
+
 /* Makes the disk, with some content in its first block. */
 void workload_start(struct workload *w, const struct kind *kind);
 void workload_end(struct workload *w);
