@@ -81,6 +81,9 @@ Test(vhdx_geometry, entries)
 	cr_assert_eq(vhdx_bat_file_offset(UINT64_C(0xFFFFFFFFFFFFFFFF)), UINT64_C(0xFFFFFFFFFFF00000));
 	cr_assert_eq(vhdx_bat_file_offset(0xFFFFF), 0);
 	cr_assert_str_eq(vhdx_block_state_name(BLOCK_PARTIALLY_PRESENT), "PARTIALLY_PRESENT");
+	for (unsigned a = 0; a < 8; a++)
+		for (unsigned b = 0; b < a; b++)
+			cr_assert_str_neq(vhdx_block_state_name(a), vhdx_block_state_name(b));
 }
 
 Test(vhd_geometry, vectors_of_the_specification)

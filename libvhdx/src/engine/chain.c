@@ -51,7 +51,7 @@ static int push_level(struct vhdx_disk *disk, struct image *image, struct vhdx_e
 			return fail_memory(error);
 		image->view.file.name = name;
 	}
-	disk->levels[disk->depth++] = (struct level){ image, name, false };
+	disk->levels[disk->depth++] = (struct level){ .image = image, .name = name };
 	return VHDX_OK;
 }
 
@@ -77,10 +77,14 @@ static int check_identity(const struct vhdx_disk *disk, const struct image *chil
 		       vhd ? "unique id" : "DataWriteGuid", found, wanted);
 }
 
-static int check_cycle(const struct vhdx_disk *disk, const struct vhdx_file *file, struct vhdx_error *error)
+/* Identities are asked for once a level: asking anew for each pair would cost most of the time of opening a deep chain. */
+static int check_cycle(struct vhdx_disk *disk, const struct vhdx_file *file, struct file_identity *identity, struct vhdx_error *error)
 {
+	if (disk->depth == 1)
+		disk->levels[0].identity = file_identify(&disk->levels[0].image->view.file);
+	*identity = file_identify(file);
 	for (unsigned i = 0; i < disk->depth; i++)
-		if (file_is_same(&disk->levels[i].image->view.file, file))
+		if (file_identity_equal(&disk->levels[i].identity, identity))
 			return fail(error, VHDX_E_CHAIN, "the file is already level %u of this chain: a cycle", i);
 	return VHDX_OK;
 }
@@ -89,9 +93,10 @@ static int check_cycle(const struct vhdx_disk *disk, const struct vhdx_file *fil
 static int add_parent(struct vhdx_disk *disk, struct image *child, const struct vhdx_file *file, struct vhdx_error *error)
 {
 	struct image_request request = { &disk->env, disk->cache, file, disk->depth, disk->flags & ~(unsigned)VHDX_OPEN_WRITE, NULL };
+	struct file_identity identity;
 	struct image *parent = NULL;
 	uint64_t modified;
-	int status = check_cycle(disk, file, error);
+	int status = check_cycle(disk, file, &identity, error);
 
 	if (status == VHDX_OK)
 		status = image_open(&parent, &request, child->format, error);
@@ -109,6 +114,7 @@ static int add_parent(struct vhdx_disk *disk, struct image *child, const struct 
 		image_release(parent);
 		return status;
 	}
+	disk->levels[disk->depth - 1].identity = identity;
 	/* VHD-081: zero switches the check off, a difference is told and forgiven */
 	child->parent_time_stamp_differs = child->parent_time_stamp != 0 && host_modified(file, &modified) &&
 					   modified != UINT64_C(946684800) + child->parent_time_stamp;
@@ -230,13 +236,7 @@ static int open_levels(struct vhdx_disk *disk, const struct vhdx_file *file, con
 		image_release(image);
 		return status;
 	}
-	status = open_parents(disk, options, error);
-	if (status == VHDX_OK && disk->depth > 2) {
-		disk->hints = memory_zeroed(&disk->env, HINT_COUNT * sizeof(*disk->hints));
-		if (disk->hints == NULL)
-			status = fail_memory(error);
-	}
-	return status;
+	return open_parents(disk, options, error);
 }
 
 /* The leaf only, when the whole chain is there. */
@@ -307,7 +307,7 @@ int disk_close(struct vhdx_disk *disk)
 		memory_release(&env, level->name);
 	}
 	memory_release(&env, disk->levels);
-	memory_release(&env, disk->hints);
+	memory_release(&env, atomic_load(&disk->hints));
 	for (unsigned i = 0; disk->locks != NULL && i < LOCK_COUNT; i++)
 		mutex_end(&disk->locks[i]);
 	memory_release(&env, disk->locks);

@@ -9,6 +9,7 @@ struct level {
 	struct image *image;
 	char *name;     /* copy of the file's name, or NULL */
 	bool owns_file; /* the handle is closed with the disk */
+	struct file_identity identity; /* for finding cycles; of level 0 only when there is a level 1 */
 };
 
 enum { HINT_COUNT = 1 << 17, LOCK_COUNT = 64 };

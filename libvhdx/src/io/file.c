@@ -160,14 +160,17 @@ uint64_t file_hole(const struct vhdx_file *file, uint64_t file_offset, uint64_t 
 	return extent.is_hole ? extent.length : 0;
 }
 
-bool file_is_same(const struct vhdx_file *a, const struct vhdx_file *b)
+struct file_identity file_identify(const struct vhdx_file *file)
 {
-	struct vhdx_file_id x, y;
+	struct file_identity identity = { .io = file->io };
 	struct vhdx_error ignored;
 
-	if (a->io != b->io || a->io->identity == NULL)
-		return false;
-	if (a->io->identity(a->handle, &x, &ignored) < 0 || b->io->identity(b->handle, &y, &ignored) < 0)
-		return false;
-	return x.volume == y.volume && x.file == y.file;
+	if (file->io->identity == NULL || file->io->identity(file->handle, &identity.id, &ignored) < 0)
+		identity.io = NULL;
+	return identity;
+}
+
+bool file_identity_equal(const struct file_identity *a, const struct file_identity *b)
+{
+	return a->io != NULL && a->io == b->io && a->id.volume == b->id.volume && a->id.file == b->id.file;
 }

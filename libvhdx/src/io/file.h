@@ -26,7 +26,14 @@ int file_reserve(const struct vhdx_file *file, uint64_t file_offset, uint64_t le
 uint64_t file_hole(const struct vhdx_file *file, uint64_t file_offset, uint64_t length);
 /* Like the table's function; `length` is cut to what the answer covers, and is never 0 on success. */
 int file_extent(const struct vhdx_file *file, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
-/* Both are true only when both tables can tell. */
-bool file_is_same(const struct vhdx_file *a, const struct vhdx_file *b);
+
+/* Who a file is, as far as its table can tell. */
+struct file_identity {
+	const struct vhdx_io *io; /* NULL: unknown */
+	struct vhdx_file_id id;
+};
+struct file_identity file_identify(const struct vhdx_file *file);
+/* True only when both are known. */
+bool file_identity_equal(const struct file_identity *a, const struct file_identity *b);
 
 #endif
