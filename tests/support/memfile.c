@@ -21,7 +21,7 @@ void memfile_free(struct memfile *m)
 {
 	if (m == NULL)
 		return;
-	pages_end(&m->pages);
+	memfile_pages_end(&m->pages);
 	(void)pthread_rwlock_destroy(&m->lock);
 	free(m);
 }
@@ -33,7 +33,7 @@ struct memfile *memfile_copy(const struct memfile *m)
 	copy->size = m->size;
 	for (size_t i = 0; i < m->pages.capacity; i++)
 		if (m->pages.slots[i].bytes != NULL)
-			memcpy(pages_make(&copy->pages, m->pages.slots[i].number), m->pages.slots[i].bytes, MEMFILE_PAGE);
+			memcpy(memfile_pages_make(&copy->pages, m->pages.slots[i].number), m->pages.slots[i].bytes, MEMFILE_PAGE);
 	return copy;
 }
 
@@ -52,7 +52,7 @@ void memfile_read(const struct memfile *m, uint64_t offset, void *buffer, size_t
 
 	while (length != 0) {
 		size_t part = part_of_page(offset, length);
-		const uint8_t *page = pages_find(&m->pages, offset / MEMFILE_PAGE);
+		const uint8_t *page = memfile_pages_find(&m->pages, offset / MEMFILE_PAGE);
 
 		if (page != NULL)
 			memcpy(out, page + offset % MEMFILE_PAGE, part);
@@ -71,7 +71,7 @@ void memfile_write(struct memfile *m, uint64_t offset, const void *buffer, size_
 	while (length != 0) {
 		size_t part = part_of_page(offset, length);
 
-		memcpy(pages_make(&m->pages, offset / MEMFILE_PAGE) + offset % MEMFILE_PAGE, in, part);
+		memcpy(memfile_pages_make(&m->pages, offset / MEMFILE_PAGE) + offset % MEMFILE_PAGE, in, part);
 		in += part;
 		offset += part;
 		length -= part;
@@ -82,7 +82,7 @@ void memfile_write(struct memfile *m, uint64_t offset, const void *buffer, size_
 
 static void clear_in_page(struct memfile *m, uint64_t offset, size_t length)
 {
-	uint8_t *page = pages_find(&m->pages, offset / MEMFILE_PAGE);
+	uint8_t *page = memfile_pages_find(&m->pages, offset / MEMFILE_PAGE);
 
 	if (page != NULL)
 		memset(page + offset % MEMFILE_PAGE, 0, length);
@@ -98,7 +98,7 @@ void memfile_clear(struct memfile *m, uint64_t offset, uint64_t length)
 		return;
 	}
 	clear_in_page(m, offset, (size_t)(first * MEMFILE_PAGE - offset));
-	pages_drop(&m->pages, first, end);
+	memfile_pages_drop(&m->pages, first, end);
 	clear_in_page(m, end * MEMFILE_PAGE, (size_t)(offset + length - end * MEMFILE_PAGE));
 }
 
@@ -131,7 +131,7 @@ static uint64_t first_difference(const struct memfile *a, const struct memfile *
 
 		if (page->bytes == NULL || at >= limit)
 			continue;
-		other = pages_find(&b->pages, page->number);
+		other = memfile_pages_find(&b->pages, page->number);
 		if (other == NULL)
 			other = zeros;
 		for (size_t k = 0; k < MEMFILE_PAGE && at + k < limit; k++)

@@ -143,9 +143,9 @@ static int io_extent(void *handle, struct vhdx_file_extent *extent, uint64_t fil
 	if (status < 0)
 		return status;
 	(void)pthread_rwlock_rdlock(&m->lock);
-	extent->is_hole = pages_find(&m->pages, page) == NULL;
-	until = extent->is_hole ? pages_next(&m->pages, page, end) : page + 1;
-	while (!extent->is_hole && until < end && pages_find(&m->pages, until) != NULL)
+	extent->is_hole = memfile_pages_find(&m->pages, page) == NULL;
+	until = extent->is_hole ? memfile_pages_next(&m->pages, page, end) : page + 1;
+	while (!extent->is_hole && until < end && memfile_pages_find(&m->pages, until) != NULL)
 		until++;
 	(void)pthread_rwlock_unlock(&m->lock);
 	extent->length = until * MEMFILE_PAGE - file_offset;

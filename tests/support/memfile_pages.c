@@ -37,12 +37,12 @@ static void resize(struct pages *pages, size_t capacity)
 	*pages = larger;
 }
 
-uint8_t *pages_find(const struct pages *pages, uint64_t number)
+uint8_t *memfile_pages_find(const struct pages *pages, uint64_t number)
 {
 	return pages->capacity == 0 ? NULL : pages->slots[slot_of(pages, number)].bytes;
 }
 
-uint8_t *pages_make(struct pages *pages, uint64_t number)
+uint8_t *memfile_pages_make(struct pages *pages, uint64_t number)
 {
 	struct page *page;
 
@@ -56,7 +56,7 @@ uint8_t *pages_make(struct pages *pages, uint64_t number)
 	return page->bytes;
 }
 
-void pages_drop(struct pages *pages, uint64_t first, uint64_t end)
+void memfile_pages_drop(struct pages *pages, uint64_t first, uint64_t end)
 {
 	size_t before = pages->count;
 
@@ -73,10 +73,10 @@ void pages_drop(struct pages *pages, uint64_t first, uint64_t end)
 		resize(pages, pages->capacity); /* a free slot must not cut off the pages behind it */
 }
 
-uint64_t pages_next(const struct pages *pages, uint64_t first, uint64_t limit)
+uint64_t memfile_pages_next(const struct pages *pages, uint64_t first, uint64_t limit)
 {
 	if (limit > first && limit - first <= pages->capacity) {
-		while (first < limit && pages_find(pages, first) == NULL)
+		while (first < limit && memfile_pages_find(pages, first) == NULL)
 			first++;
 		return first;
 	}
@@ -86,9 +86,9 @@ uint64_t pages_next(const struct pages *pages, uint64_t first, uint64_t limit)
 	return limit;
 }
 
-void pages_end(struct pages *pages)
+void memfile_pages_end(struct pages *pages)
 {
-	pages_drop(pages, 0, UINT64_MAX);
+	memfile_pages_drop(pages, 0, UINT64_MAX);
 	free(pages->slots);
 	*pages = (struct pages){ NULL, 0, 0 };
 }

@@ -22,13 +22,13 @@ struct pages {
 };
 
 /* NULL when the page is absent. */
-uint8_t *pages_find(const struct pages *pages, uint64_t number);
+uint8_t *memfile_pages_find(const struct pages *pages, uint64_t number);
 /* Makes the page, zeroed, when it is absent. */
-uint8_t *pages_make(struct pages *pages, uint64_t number);
+uint8_t *memfile_pages_make(struct pages *pages, uint64_t number);
 /* Drops the pages from `first` up to but not including `end`. */
-void pages_drop(struct pages *pages, uint64_t first, uint64_t end);
+void memfile_pages_drop(struct pages *pages, uint64_t first, uint64_t end);
 /* The number of the first page that is present from `first` on, or `limit` when none is below it. */
-uint64_t pages_next(const struct pages *pages, uint64_t first, uint64_t limit);
-void pages_end(struct pages *pages);
+uint64_t memfile_pages_next(const struct pages *pages, uint64_t first, uint64_t limit);
+void memfile_pages_end(struct pages *pages);
 
 #endif

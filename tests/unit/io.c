@@ -30,6 +30,13 @@ Test(io, short_transfers_are_continued)
 	memfile_free(m);
 }
 
+static bool is_same(const struct vhdx_file *a, const struct vhdx_file *b)
+{
+	struct file_identity x = file_identify(a), y = file_identify(b);
+
+	return file_identity_equal(&x, &y);
+}
+
 Test(io, missing_functions_have_fallbacks)
 {
 	struct memfile *m = memfile_new(), *other = memfile_new();
@@ -37,7 +44,7 @@ Test(io, missing_functions_have_fallbacks)
 	struct vhdx_file_extent extent;
 	struct vhdx_error error;
 
-	cr_assert(file_is_same(&full, &full));
+	cr_assert(is_same(&full, &full));
 	memfile_set_minimal(m, true);
 	memfile_set_minimal(other, true);
 	minimal = memfile_file(m, "f");
@@ -51,7 +58,7 @@ Test(io, missing_functions_have_fallbacks)
 	cr_assert(!extent.is_hole && extent.length == 1 << 20);
 	cr_assert_eq(file_hole(&minimal, 1 << 20, 1 << 20), 0);
 	cr_assert_eq(file_hole(&full, 1 << 20, 1 << 20), 1 << 20);
-	cr_assert(!file_is_same(&minimal, &minimal)); /* nobody can tell */
+	cr_assert(!is_same(&minimal, &minimal)); /* nobody can tell */
 	memfile_free(other);
 	memfile_free(m);
 }
