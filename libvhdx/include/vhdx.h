@@ -300,7 +300,8 @@ enum vhdx_open_flags {
 	VHDX_OPEN_NO_REPLAY = 1u << 1,          /* fail with VHDX_E_NEEDS_REPLAY instead of replaying a log in memory */
 	VHDX_OPEN_NO_PARENTS = 1u << 2,         /* this file alone; what a parent would hold is reported as VHDX_EXTENT_PARENT, and cannot be read */
 	VHDX_OPEN_IGNORE_PARENT_IDENTITY = 1u << 3, /* accept a parent whose identity differs */
-	VHDX_OPEN_NO_LOCK = 1u << 4             /* vhdx_open only: open the file although somebody writes it */
+	VHDX_OPEN_NO_LOCK = 1u << 4,            /* vhdx_open only: open the file although somebody writes it */
+	VHDX_OPEN_WRITE = 1u << 5               /* reading and writing; a pending log is replayed into the file. Parents are only read. */
 };
 
 struct vhdx_open_options {
@@ -320,17 +321,41 @@ struct vhdx_open_options {
 };
 #define VHDX_OPEN_OPTIONS_INIT VHDX_INIT(struct vhdx_open_options)
 
-/* Opens a host file for reading. Without open_parent and parents a differencing image fails with VHDX_E_PARENT_MISSING. The file is
- * never modified. Cost is O(1) in the size of the disk. */
+/* Opens a host file for reading, or with VHDX_OPEN_WRITE for writing under an exclusive lock. Without open_parent and parents a
+ * differencing image fails with VHDX_E_PARENT_MISSING. Opened for reading, the file is never modified; opened for writing, not before the
+ * first change but for the replay of a pending log. Cost is O(1) in the size of the disk. */
 VHDX_API int vhdx_open(vhdx_disk **out, const char *path, const struct vhdx_open_options *options, struct vhdx_error *error);
-/* The same over the caller's file. On success the disk owns `file->handle`; on failure the caller still does. */
+/* The same over the caller's file, which for writing needs write, flush and set_size too. On success the disk owns `file->handle`; on
+ * failure the caller still does. */
 VHDX_API int vhdx_open_file(vhdx_disk **out, const struct vhdx_file *file, const struct vhdx_open_options *options,
 			    struct vhdx_error *error);
-/* Closes the chain and frees everything. NULL is accepted. No other thread may use the disk. */
-VHDX_API void vhdx_close(vhdx_disk *disk);
+/* Closes the chain and frees everything, whatever it returns. NULL is accepted. No other thread may use the disk. After writing, all
+ * changes are made durable and the file is left clean; the status says whether that worked. When it did not, everything that an earlier vhdx_flush
+ * acknowledged is safe all the same. Without changes nothing is written and it returns VHDX_OK. */
+VHDX_API int vhdx_close(vhdx_disk *disk);
 
 /* Reads exactly `length` bytes of any alignment. VHDX_E_RANGE, and nothing read, when the range ends beyond the disk. */
 VHDX_API int vhdx_read(vhdx_disk *disk, void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+
+/*
+ * Changing the disk: with VHDX_OPEN_WRITE, else VHDX_E_READ_ONLY. Offsets and lengths of any alignment; parts of a logical sector are read, changed and
+ * written whole. VHDX_E_RANGE, and nothing changed, when the range ends beyond the disk.
+ *
+ * A change is visible to reads when the call returns, and survives a crash when a vhdx_flush that began afterwards has returned VHDX_OK. After a crash, each
+ * logical sector holds what it held at the last such flush or what was written to it later, and never anything else. Reads and changes of
+ * the same bytes at the same time are not ordered.
+ *
+ * VHDX_E_NO_SPACE refuses the call, of which a part may be done; the disk stays usable and nothing else is lost. After a failed write or flush with unknown
+ * effect every call but vhdx_read and vhdx_close returns VHDX_E_DEAD.
+ */
+VHDX_API int vhdx_write(vhdx_disk *disk, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+/* The range reads as zeros afterwards, whatever a parent holds. Gives space back where the format can tell zeros without it. */
+VHDX_API int vhdx_write_zeroes(vhdx_disk *disk, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
+/* The content of the range does not matter any more: each whole block of it reads as zeros or as before from now on, and its space is given back where the
+ * format allows. Parts of blocks are left alone. */
+VHDX_API int vhdx_discard(vhdx_disk *disk, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
+/* Makes all changes durable whose calls have returned. Costs nothing when there are none. */
+VHDX_API int vhdx_flush(vhdx_disk *disk, struct vhdx_error *error);
 
 /* Size of the virtual disk in bytes; what vhdx_get_info says of level 0. */
 VHDX_API uint64_t vhdx_disk_size(const vhdx_disk *disk);

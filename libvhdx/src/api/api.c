@@ -82,6 +82,8 @@ int vhdx_open_file(vhdx_disk **out, const struct vhdx_file *file, const struct v
 	error = OR_LOCAL(error);
 	if (out == NULL || file == NULL || file->io == NULL || file->io->read == NULL || file->io->get_size == NULL)
 		return fail(error, VHDX_E_ARGUMENT, "a file needs an I/O table with read and get_size");
+	if (options.flags & VHDX_OPEN_WRITE && (file->io->write == NULL || file->io->flush == NULL || file->io->set_size == NULL))
+		return fail(error, VHDX_E_ARGUMENT, "writing needs an I/O table with write, flush and set_size");
 	if (options.parent_count != 0 && options.parents == NULL)
 		return fail(error, VHDX_E_ARGUMENT, "parent_count is %zu and parents is NULL", options.parent_count);
 	return disk_open(out, file, &options, error);
@@ -90,11 +92,16 @@ int vhdx_open_file(vhdx_disk **out, const struct vhdx_file *file, const struct v
 int vhdx_open(vhdx_disk **out, const char *path, const struct vhdx_open_options *given, struct vhdx_error *error)
 {
 	struct vhdx_open_options options = open_options(given);
+	unsigned flags = 0;
 	struct vhdx_file file;
 	int status;
 
+	if (options.flags & VHDX_OPEN_NO_LOCK)
+		flags |= VHDX_FILE_NO_LOCK;
+	if (options.flags & VHDX_OPEN_WRITE)
+		flags |= VHDX_FILE_WRITE;
 	error = OR_LOCAL(error);
-	status = vhdx_file_open(&file, path, options.flags & VHDX_OPEN_NO_LOCK ? VHDX_FILE_NO_LOCK : 0, error);
+	status = vhdx_file_open(&file, path, flags, error);
 	if (status == VHDX_OK) {
 		status = vhdx_open_file(out, &file, &options, error);
 		if (status < 0)
@@ -103,9 +110,9 @@ int vhdx_open(vhdx_disk **out, const char *path, const struct vhdx_open_options 
 	return status;
 }
 
-void vhdx_close(vhdx_disk *disk)
+int vhdx_close(vhdx_disk *disk)
 {
-	disk_close(disk);
+	return disk_close(disk);
 }
 
 uint64_t vhdx_disk_size(const vhdx_disk *disk)

@@ -90,6 +90,8 @@ int cache_word(struct cache *cache, unsigned level, const struct view *view, uin
 		mutex_lock(&cache->fill);
 		if (!lookup(cache, set, tag, word, &value)) { /* another thread may have been quicker */
 			status = view_read(view, cache->page, CACHE_PAGE, file_offset / CACHE_PAGE * CACHE_PAGE, error);
+			if (status == VHDX_OK && level == 0 && cache->patch != NULL)
+				cache->patch(cache->patch_context, file_offset / CACHE_PAGE * CACHE_PAGE, cache->page);
 			if (status == VHDX_OK) {
 				fill_slot(cache, set, tag);
 				memcpy(&value, cache->page + word * 8, 8);
@@ -100,6 +102,23 @@ int cache_word(struct cache *cache, unsigned level, const struct view *view, uin
 	if (status == VHDX_OK)
 		memcpy(bytes, &value, 8);
 	return status;
+}
+
+void cache_update(struct cache *cache, unsigned level, uint64_t file_offset, const uint8_t *page, size_t first, size_t count)
+{
+	uint64_t tag = tag_of(level, file_offset);
+	unsigned set = set_of(level, file_offset);
+
+	for (unsigned way = 0; way < CACHE_WAYS; way++) {
+		if (atomic_load_explicit(&cache->tags[set][way], memory_order_relaxed) != tag)
+			continue;
+		for (size_t i = first; i < first + count; i++) {
+			uint64_t word;
+
+			memcpy(&word, page + i * 8, 8);
+			atomic_store_explicit(&slot_of(cache, set, way)->words[i], word, memory_order_release);
+		}
+	}
 }
 
 bool cache_has(struct cache *cache, unsigned level, uint64_t file_offset)

@@ -92,7 +92,7 @@ static int check_cycle(struct vhdx_disk *disk, const struct vhdx_file *file, str
 /* Opens `file` as the next level below `child`. The file stays the caller's. */
 static int add_parent(struct vhdx_disk *disk, struct image *child, const struct vhdx_file *file, struct vhdx_error *error)
 {
-	struct image_request request = { &disk->env, disk->cache, file, disk->depth, disk->flags };
+	struct image_request request = { &disk->env, disk->cache, file, disk->depth, disk->flags & ~(unsigned)VHDX_OPEN_WRITE, NULL };
 	struct file_identity identity;
 	struct image *parent = NULL;
 	uint64_t modified;
@@ -222,7 +222,7 @@ static int open_parents(struct vhdx_disk *disk, const struct vhdx_open_options *
 
 static int open_levels(struct vhdx_disk *disk, const struct vhdx_file *file, const struct vhdx_open_options *options, struct vhdx_error *error)
 {
-	struct image_request request = { &disk->env, NULL, file, 0, disk->flags };
+	struct image_request request = { &disk->env, NULL, file, 0, disk->flags, &disk->readers };
 	struct image *image;
 	int status = cache_start(&disk->cache, &disk->env, error);
 
@@ -239,6 +239,29 @@ static int open_levels(struct vhdx_disk *disk, const struct vhdx_file *file, con
 	return open_parents(disk, options, error);
 }
 
+/* The leaf only, when the whole chain is there. */
+static int start_writing(struct vhdx_disk *disk, struct vhdx_error *error)
+{
+	struct image *leaf = disk->levels[0].image;
+	int status;
+
+	if (disk->flags & VHDX_OPEN_IGNORE_CHECKSUMS)
+		return fail(error, VHDX_E_ARGUMENT, "a file whose checksums are ignored cannot be written");
+	if (leaf->ops->start == NULL)
+		return fail(error, VHDX_E_UNSUPPORTED, "writing a %s is not supported", vhdx_format_name(leaf->format));
+	disk->locks = memory_allocate(&disk->env, LOCK_COUNT * sizeof(*disk->locks));
+	if (disk->locks == NULL)
+		return fail_memory(error);
+	for (unsigned i = 0; i < LOCK_COUNT; i++)
+		mutex_start(&disk->locks[i]);
+	status = writing_start(leaf, &disk->readers, error);
+	if (status == VHDX_OK)
+		status = leaf->ops->start(leaf, error);
+	if (status < 0)
+		writing_end(leaf); /* so that close does not finish what never began */
+	return status < 0 ? error_in_file(error, leaf->view.file.name, 0) : VHDX_OK;
+}
+
 int disk_open(struct vhdx_disk **out, const struct vhdx_file *file, const struct vhdx_open_options *options, struct vhdx_error *error)
 {
 	struct vhdx_env env = env_complete(options->env);
@@ -250,8 +273,10 @@ int disk_open(struct vhdx_disk **out, const struct vhdx_file *file, const struct
 	disk->env = env;
 	disk->flags = options->flags;
 	status = open_levels(disk, file, options, error);
+	if (status == VHDX_OK && disk->flags & VHDX_OPEN_WRITE)
+		status = start_writing(disk, error);
 	if (status < 0) {
-		disk_close(disk);
+		(void)disk_close(disk);
 		return status;
 	}
 	disk->levels[0].owns_file = true;
@@ -261,13 +286,17 @@ int disk_open(struct vhdx_disk **out, const struct vhdx_file *file, const struct
 	return VHDX_OK;
 }
 
-void disk_close(struct vhdx_disk *disk)
+int disk_close(struct vhdx_disk *disk)
 {
+	struct vhdx_error ignored;
 	struct vhdx_env env;
+	int status = VHDX_OK;
 
 	if (disk == NULL)
-		return;
+		return VHDX_OK;
 	env = disk->env;
+	if (disk->depth != 0 && disk->levels[0].image->writing != NULL)
+		status = disk->levels[0].image->ops->finish(disk->levels[0].image, &ignored);
 	for (unsigned i = 0; i < disk->depth; i++) {
 		struct level *level = &disk->levels[i];
 		struct vhdx_file file = level->image->view.file;
@@ -279,6 +308,10 @@ void disk_close(struct vhdx_disk *disk)
 	}
 	memory_release(&env, disk->levels);
 	memory_release(&env, atomic_load(&disk->hints));
+	for (unsigned i = 0; disk->locks != NULL && i < LOCK_COUNT; i++)
+		mutex_end(&disk->locks[i]);
+	memory_release(&env, disk->locks);
 	cache_end(disk->cache);
 	memory_release(&env, disk);
+	return status;
 }

@@ -108,6 +108,8 @@ static _Atomic uint64_t *hint_tables(struct vhdx_disk *disk)
 {
 	_Atomic uint64_t *tables = atomic_load_explicit(&disk->hints, memory_order_acquire), *fresh;
 
+	if (disk->locks != NULL) /* open for writing: what level 0 holds changes */
+		return NULL;
 	if (tables != NULL || atomic_fetch_add_explicit(&disk->walks, 1, memory_order_relaxed) < PATIENCE)
 		return tables;
 	fresh = memory_zeroed(&disk->env, HINT_COUNT * sizeof(*fresh));
@@ -244,11 +246,15 @@ int disk_read(struct vhdx_disk *disk, void *buffer, size_t length, uint64_t disk
 	if (image != NULL)
 		return read_file(image, buffer, length, file_offset, error);
 	while (length != 0) {
+		bool guarded = disk->locks != NULL; /* space freed by a writer is not reused while somebody reads there */
+		unsigned half = guarded ? epoch_enter(&disk->readers) : 0;
 		struct vhdx_extent e;
 		int status = disk_extent(disk, &e, disk_offset, length, error);
 
 		if (status == VHDX_OK)
 			status = read_extent(disk, &e, p, error);
+		if (guarded)
+			epoch_leave(&disk->readers, half);
 		if (status < 0)
 			return status;
 		p += e.length;
@@ -267,6 +273,8 @@ int disk_info(const struct vhdx_disk *disk, unsigned level, struct vhdx_info *in
 	if (level >= disk->depth)
 		return fail(error, VHDX_E_RANGE, "the chain has %u levels, there is no level %u", disk->depth, level);
 	image = disk->levels[level].image;
+	if (image->writing != NULL)
+		mutex_lock(&image->writing->commit);
 	full.format = image->format;
 	full.type = image->type;
 	full.file_name = image->view.file.name;
@@ -280,6 +288,8 @@ int disk_info(const struct vhdx_disk *disk, unsigned level, struct vhdx_info *in
 		full.parent_identity = image->parent_identities[0];
 	full.parent_time_stamp_differs = image->parent_time_stamp_differs;
 	image->ops->info(image, &full);
+	if (image->writing != NULL)
+		mutex_unlock(&image->writing->commit);
 	full.struct_size = size;
 	memcpy(info, &full, min_u64(size, sizeof(full)));
 	return VHDX_OK;

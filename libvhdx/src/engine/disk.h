@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The virtual disk: a chain of images, nearest first. Layer: engine. Opened by chain.c, read by disk.c. */
+/* The virtual disk: a chain of images, nearest first. Layer: engine. Opened by chain.c, read by disk.c, changed by disk_write.c. */
 #ifndef ENGINE_DISK_H
 #define ENGINE_DISK_H
 
@@ -12,7 +12,7 @@ struct level {
 	struct file_identity identity; /* for finding cycles; of level 0 only when there is a level 1 */
 };
 
-enum { HINT_COUNT = 1 << 17 };
+enum { HINT_COUNT = 1 << 17, LOCK_COUNT = 64 };
 
 struct vhdx_disk {
 	struct vhdx_env env;
@@ -23,15 +23,21 @@ struct vhdx_disk {
 	bool parent_left_out;              /* VHDX_OPEN_NO_PARENTS, and the last level has a parent */
 	_Atomic(_Atomic uint64_t *) hints; /* HINT_COUNT of them, or NULL: see disk.c */
 	atomic_uint walks;                 /* before there are hints */
+	mutex *locks;                      /* LOCK_COUNT, of granules; NULL when open for reading */
+	struct epoch readers;              /* of level 0 open for writing */
 };
 
 int disk_open(struct vhdx_disk **out, const struct vhdx_file *file, const struct vhdx_open_options *options,
 	      struct vhdx_error *error);
-void disk_close(struct vhdx_disk *disk);
+int disk_close(struct vhdx_disk *disk);
 
 /* The run at `disk_offset`; the range lies inside the disk and is not empty. */
 int disk_extent(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
 int disk_read(struct vhdx_disk *disk, void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+int disk_write(struct vhdx_disk *disk, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+int disk_write_zeroes(struct vhdx_disk *disk, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
+int disk_discard(struct vhdx_disk *disk, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
+int disk_flush(struct vhdx_disk *disk, struct vhdx_error *error);
 int disk_info(const struct vhdx_disk *disk, unsigned level, struct vhdx_info *info, struct vhdx_error *error);
 
 #endif

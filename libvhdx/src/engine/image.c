@@ -72,6 +72,7 @@ void image_release(struct image *image)
 		memory_release(image->env, (void *)(uintptr_t)image->parent_paths[i].text);
 	memory_release(image->env, image->parent_paths);
 	memory_release(image->env, image->view.pieces);
+	writing_end(image);
 	image->ops->release(image);
 }
 

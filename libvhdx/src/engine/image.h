@@ -5,6 +5,7 @@
 #ifndef ENGINE_IMAGE_H
 #define ENGINE_IMAGE_H
 
+#include "base/epoch.h"
 #include "base/guid.h"
 #include "engine/cache.h"
 
@@ -30,6 +31,29 @@ struct image_ops {
 	int (*usage)(struct image *image, struct vhdx_usage *usage, struct vhdx_error *error);
 	/* Frees what the format owns, the image struct too; not the file. */
 	void (*release)(struct image *image);
+
+	/* What follows serves images open for writing; NULL when the format cannot. */
+
+	/* After the whole chain is open. */
+	int (*start)(struct image *image, struct vhdx_error *error);
+	/* Whole sectors inside one granule, whose lock the caller holds. A NULL buffer stands for zeros. */
+	int (*write)(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+	/* One granule, or what the disk has of it. */
+	int (*discard)(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error);
+	int (*flush)(struct image *image, struct vhdx_error *error);
+	/* Makes everything durable and the file clean; nothing but release follows, whatever it returns. */
+	int (*finish)(struct image *image, struct vhdx_error *error);
+};
+
+/* Of an image open for writing. */
+struct writing {
+	struct epoch *readers;         /* of the disk */
+	mutex commit;                  /* one at a time makes changes durable */
+	_Atomic uint64_t change;       /* counts finished changes */
+	_Atomic uint64_t durable;      /* so many of them are durable */
+	_Atomic int dead;              /* the status that killed the handle, or 0: W9 */
+	uint32_t sector;               /* writes are multiples of it */
+	uint64_t granule;              /* a power of two; no write crosses a multiple of it */
 };
 
 struct image {
@@ -52,6 +76,7 @@ struct image {
 	size_t parent_path_count;
 	uint32_t parent_time_stamp;   /* VHD; 0: none */
 	int parent_time_stamp_differs;
+	struct writing *writing; /* NULL: open for reading */
 };
 
 struct image_request {
@@ -59,7 +84,8 @@ struct image_request {
 	struct cache *cache;
 	const struct vhdx_file *file;
 	unsigned level;
-	unsigned flags; /* vhdx_open_flags */
+	unsigned flags; /* vhdx_open_flags; WRITE for the leaf only */
+	struct epoch *readers;
 };
 
 /* Each opens one file as one format; VHDX_E_NOT_IMAGE when it is another. The file stays the caller's. */
@@ -69,6 +95,22 @@ int raw_image_open(struct image **out, const struct image_request *request, stru
 /* By content, or as `format` when it is not ANY. RAW is never guessed. */
 int image_open(struct image **out, const struct image_request *request, enum vhdx_format format, struct vhdx_error *error);
 void image_release(struct image *image);
+
+/* writing.c: what the writers of all formats share. */
+
+int writing_start(struct image *image, struct epoch *readers, struct vhdx_error *error);
+void writing_end(struct image *image);
+/* VHDX_E_DEAD after a failure that killed the handle. */
+int writing_check(const struct image *image, struct vhdx_error *error);
+/* After a failed write: kills the handle unless there was only no space; returns the status. */
+int writing_failed(struct image *image, struct vhdx_error *error);
+/* After a failed flush, which leaves unknown what is durable: B-75. */
+int writing_flush_failed(struct image *image, struct vhdx_error *error);
+/* Writes, or makes zeros when `buffer` is NULL. */
+int writing_put(struct image *image, const void *buffer, uint64_t length, uint64_t file_offset, struct vhdx_error *error);
+/* The disk is the file, byte for byte: raw, and fixed VHD. */
+int plain_write(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+int plain_flush(struct image *image, struct vhdx_error *error);
 
 /* Adds a parent path; takes `text` over also on failure. */
 int image_add_parent_path(struct image *image, enum vhdx_path_kind kind, char *text, struct vhdx_error *error);

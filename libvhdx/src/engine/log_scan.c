@@ -289,7 +289,7 @@ static int collect_entry(const struct ring *ring, const struct log_entry *entry,
 static int check_sizes(struct view *view, const struct log_entry *head, uint64_t end, const struct vhdx_header *header, struct vhdx_error *error)
 {
 	uint64_t place = header->log_offset + (uint64_t)head->sector * VHDX_LOG_SECTOR;
-	int status = file_get_size(&view->file, &view->size, error);
+	int status = view_load_size(view, error);
 
 	if (status < 0)
 		return status;

@@ -33,7 +33,33 @@ static void raw_release(struct image *image)
 	memory_release(image->env, image);
 }
 
-static const struct image_ops raw_ops = { .map = raw_map, .info = raw_info, .usage = raw_usage, .release = raw_release };
+static int raw_start(struct image *image, struct vhdx_error *error)
+{
+	(void)error;
+	image->writing->sector = 1;
+	image->writing->granule = 2 * MIB;
+	return VHDX_OK;
+}
+
+static int raw_discard(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error)
+{
+	int status = file_punch(&image->view.file, disk_offset, length, error);
+
+	atomic_fetch_add(&image->writing->change, 1);
+	return status < 0 ? writing_failed(image, error) : VHDX_OK;
+}
+
+static const struct image_ops raw_ops = {
+	.map = raw_map,
+	.info = raw_info,
+	.usage = raw_usage,
+	.release = raw_release,
+	.start = raw_start,
+	.write = plain_write,
+	.discard = raw_discard,
+	.flush = plain_flush,
+	.finish = plain_flush,
+};
 
 int raw_image_open(struct image **out, const struct image_request *request, struct vhdx_error *error)
 {
@@ -51,7 +77,7 @@ int raw_image_open(struct image **out, const struct image_request *request, stru
 	image->type = VHDX_TYPE_FIXED;
 	image->logical_sector_size = 512;
 	image->physical_sector_size = 512;
-	status = file_get_size(&image->view.file, &image->view.size, error);
+	status = view_load_size(&image->view, error);
 	if (status < 0) {
 		raw_release(image);
 		return status;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One VHD file, open for reading: fixed, dynamic, differencing. Layer: engine. specs/vhd.md sections 3.1 to 3.4 and 3.11.
+ * Opening and mapping a VHD file: fixed, dynamic, differencing. Layer: engine. specs/vhd.md sections 3.1 to 3.4 and 3.11.
  *
  * The footer is looked for in the last 512 bytes, then the last 511, then in front (decision D-31). A block is a sector bitmap followed by data; the
  * entry of the BAT is the sector number of the bitmap.
@@ -12,22 +12,8 @@
 #include "base/utf.h"
 #include "engine/bitmap.h"
 #include "engine/usage.h"
+#include "engine/vhd_writer.h"
 #include "format/fields.h"
-#include "format/vhd_dynamic.h"
-#include "format/vhd_footer.h"
-
-struct vhd_image {
-	struct image base;
-	struct vhd_footer footer;
-	struct vhd_dynamic dynamic;
-	bool front_copy_used;
-	bool lenient;
-	uint32_t bitmap_size;
-	unsigned block_shift;
-	uint64_t block_count;
-	uint64_t structures_end; /* blocks from here on overlap neither header nor BAT */
-	uint64_t blocks_limit;   /* end of the place where blocks may stand: the footer, or the end of the file */
-};
 
 static const struct image_ops vhd_ops;
 
@@ -217,7 +203,7 @@ int vhd_image_open(struct image **out, const struct image_request *request, stru
 	v->base.view.file = *request->file;
 	v->base.level = request->level;
 	v->lenient = (request->flags & VHDX_OPEN_IGNORE_CHECKSUMS) != 0;
-	status = file_get_size(&v->base.view.file, &v->base.view.size, error);
+	status = view_load_size(&v->base.view, error);
 	if (status == VHDX_OK)
 		status = load_footer(v, error);
 	if (status == VHDX_OK)
@@ -247,7 +233,7 @@ static int check_entry(const struct vhd_image *v, uint64_t block, uint32_t entry
 		      "block %" PRIu64 " at 0x%" PRIx64 " is outside the file or overlaps its structures", block, offset);
 }
 
-static int load_entry(struct vhd_image *v, uint64_t block, uint32_t *entry, struct vhdx_error *error)
+int vhd_load_entry(struct vhd_image *v, uint64_t block, uint32_t *entry, struct vhdx_error *error)
 {
 	uint64_t offset = v->dynamic.table_offset + block * 4;
 	uint8_t bytes[8];
@@ -287,7 +273,7 @@ static int vhd_map(struct image *base, uint64_t disk_offset, uint64_t length, st
 	}
 	block = disk_offset >> v->block_shift;
 	in_block = disk_offset & (base->block_size - 1);
-	status = load_entry(v, block, &entry, error);
+	status = vhd_load_entry(v, block, &entry, error);
 	if (status < 0)
 		return status;
 	out->length = min_u64(length, base->block_size - in_block);
@@ -295,7 +281,7 @@ static int vhd_map(struct image *base, uint64_t disk_offset, uint64_t length, st
 		return map_block(v, entry, in_block, out->length, out, error);
 	out->kind = MAP_ABSENT;
 	while (out->length < length) {
-		if (load_entry(v, ++block, &entry, error) < 0 || entry != VHD_UNALLOCATED)
+		if (vhd_load_entry(v, ++block, &entry, error) < 0 || entry != VHD_UNALLOCATED)
 			break;
 		out->length = min_u64(length, out->length + base->block_size);
 	}
@@ -367,7 +353,7 @@ static int count_entries(void *context, const uint8_t *bytes, uint64_t at, uint6
 	return VHDX_OK;
 }
 
-static int vhd_usage(struct image *base, struct vhdx_usage *usage, struct vhdx_error *error)
+int vhd_usage(struct image *base, struct vhdx_usage *usage, struct vhdx_error *error)
 {
 	struct vhd_image *v = (struct vhd_image *)base;
 	struct count c = { v, usage, { 0, 0 } };
@@ -382,13 +368,24 @@ static int vhd_usage(struct image *base, struct vhdx_usage *usage, struct vhdx_e
 		usage->file_end = v->structures_end;
 		status = usage_scan(base, v->dynamic.table_offset, v->block_count * 4, count_entries, &c, error);
 	}
-	usage->file_end += base->view.size - v->blocks_limit; /* the footer */
+	usage->file_end += v->writer != NULL ? VHD_SECTOR : base->view.size - v->blocks_limit; /* the footer */
 	return status;
 }
 
 static void vhd_release(struct image *base)
 {
+	vhd_writer_release(((struct vhd_image *)base)->writer);
 	memory_release(base->env, base);
 }
 
-static const struct image_ops vhd_ops = { .map = vhd_map, .info = vhd_info, .usage = vhd_usage, .release = vhd_release };
+/* No discard: a VHD cannot give a block back. */
+static const struct image_ops vhd_ops = {
+	.map = vhd_map,
+	.info = vhd_info,
+	.usage = vhd_usage,
+	.release = vhd_release,
+	.start = vhd_writer_start,
+	.write = vhd_write_block,
+	.flush = vhd_commit,
+	.finish = vhd_commit,
+};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One VHDX file, open for reading. Layer: engine. Opened by vhdx_open.c and vhdx_metadata_load.c, mapped by vhdx_map.c. */
+/* One VHDX file. Layer: engine. Opened by vhdx_open.c and vhdx_metadata_load.c, mapped by vhdx_map.c, written by way of vhdx_writer.h. */
 #ifndef ENGINE_VHDX_IMAGE_H
 #define ENGINE_VHDX_IMAGE_H
 
@@ -10,8 +10,11 @@
 #include "format/vhdx_metadata.h"
 #include "format/vhdx_region.h"
 
+struct vhdx_writer;
+
 struct vhdx_image {
 	struct image base;
+	struct vhdx_writer *writer;     /* open for writing */
 	struct vhdx_header header;
 	unsigned header_slot;
 	unsigned log_entries;           /* replayed in memory */
@@ -35,6 +38,8 @@ int vhdx_visit_virtual_disk_items(struct vhdx_image *image,
 				  void *context, struct vhdx_error *error);
 
 extern const struct image_ops vhdx_image_ops;
+/* An entry as readers see it. */
+int vhdx_load_entry(struct vhdx_image *image, uint64_t bat_index, uint64_t *entry, struct vhdx_error *error);
 /* Judges a payload entry: VHDX-121 to VHDX-124, VHDX-141. `bat_index` is for the message. */
 int vhdx_check_payload_entry(const struct vhdx_image *image, uint64_t block, uint64_t entry, struct vhdx_error *error);
 /* Judges the sector bitmap entry of a chunk that has partially present blocks: VHDX-136. */

@@ -9,7 +9,7 @@
 
 #include "base/bytes.h"
 #include "engine/bitmap.h"
-#include "engine/vhdx_image.h"
+#include "engine/vhdx_writer.h"
 #include "format/vhdx_layout.h"
 
 static uint64_t entry_offset(const struct vhdx_image *v, uint64_t bat_index)
@@ -17,7 +17,7 @@ static uint64_t entry_offset(const struct vhdx_image *v, uint64_t bat_index)
 	return v->bat.file_offset + bat_index * 8;
 }
 
-static int load_entry(struct vhdx_image *v, uint64_t bat_index, uint64_t *entry, struct vhdx_error *error)
+int vhdx_load_entry(struct vhdx_image *v, uint64_t bat_index, uint64_t *entry, struct vhdx_error *error)
 {
 	uint8_t bytes[8];
 	int status = cache_word(v->base.cache, v->base.level, &v->base.view, entry_offset(v, bat_index), bytes, error);
@@ -95,7 +95,7 @@ static int map_partial(struct vhdx_image *v, uint64_t block, uint64_t entry, uin
 	uint64_t sector_size = v->base.logical_sector_size, in_sector = in_block % sector_size;
 	uint64_t bat_index = vhdx_bitmap_bat_index(g, block), bitmap_entry, run;
 	bool here;
-	int status = load_entry(v, bat_index, &bitmap_entry, error);
+	int status = vhdx_load_entry(v, bat_index, &bitmap_entry, error);
 
 	if (status == VHDX_OK)
 		status = vhdx_check_bitmap_entry(v, bat_index, bitmap_entry, error);
@@ -128,7 +128,7 @@ static uint64_t blocks_in_hole(struct vhdx_image *v, uint64_t block)
 	uint64_t index = vhdx_bat_index(g, block), offset = entry_offset(v, index);
 	uint64_t stride = (UINT64_C(1) << g->chunk_shift) + 1, end;
 
-	if (offset % CACHE_PAGE > 8 || cache_has(v->base.cache, v->base.level, offset))
+	if (v->writer != NULL || offset % CACHE_PAGE > 8 || cache_has(v->base.cache, v->base.level, offset))
 		return 0;
 	end = index + view_hole(&v->base.view, offset, (g->entry_count - index) * 8) / 8;
 	end = (end / stride << g->chunk_shift) + min_u64(end % stride, stride - 1); /* as a block */
@@ -155,7 +155,7 @@ static int extend(struct vhdx_image *v, uint64_t block, uint64_t entry, uint64_t
 				continue;
 			}
 		}
-		status = load_entry(v, vhdx_bat_index(&v->geometry, block), &next, error);
+		status = vhdx_load_entry(v, vhdx_bat_index(&v->geometry, block), &next, error);
 		if (status < 0)
 			return status;
 		state = vhdx_bat_state(next);
@@ -177,7 +177,7 @@ static int vhdx_map(struct image *base, uint64_t disk_offset, uint64_t length, s
 	uint64_t block = disk_offset >> v->geometry.block_shift;
 	uint64_t in_block = disk_offset & (base->block_size - 1), entry;
 	unsigned state;
-	int status = load_entry(v, vhdx_bat_index(&v->geometry, block), &entry, error);
+	int status = vhdx_load_entry(v, vhdx_bat_index(&v->geometry, block), &entry, error);
 
 	if (status == VHDX_OK)
 		status = vhdx_check_payload_entry(v, block, entry, error);
@@ -212,6 +212,7 @@ static void vhdx_image_release(struct image *base)
 {
 	struct vhdx_image *v = (struct vhdx_image *)base;
 
+	vhdx_writer_release(v->writer);
 	memory_release(base->env, v->reserved);
 	memory_release(base->env, v);
 }
@@ -221,4 +222,9 @@ const struct image_ops vhdx_image_ops = {
 	.info = vhdx_fill_info,
 	.usage = vhdx_usage,
 	.release = vhdx_image_release,
+	.start = vhdx_writer_start,
+	.write = vhdx_write_block,
+	.discard = vhdx_discard_block,
+	.flush = vhdx_commit,
+	.finish = vhdx_writer_finish,
 };

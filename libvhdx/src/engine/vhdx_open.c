@@ -222,7 +222,7 @@ int vhdx_image_open(struct image **out, const struct image_request *request, str
 	v->base.view.file = *request->file;
 	v->base.level = request->level;
 	v->lenient = (request->flags & VHDX_OPEN_IGNORE_CHECKSUMS) != 0;
-	status = file_get_size(&v->base.view.file, &v->base.view.size, error);
+	status = view_load_size(&v->base.view, error);
 	if (status == VHDX_OK)
 		status = load_identifier(v, error);
 	if (status == VHDX_OK)

@@ -7,6 +7,16 @@
 
 enum { PIECE_SIZE = 4096 };
 
+int view_load_size(struct view *view, struct vhdx_error *error)
+{
+	uint64_t size;
+	int status = file_get_size(&view->file, &size, error);
+
+	if (status == VHDX_OK)
+		view->size = size;
+	return status;
+}
+
 /* Index of the first piece that ends beyond `file_offset`. */
 static size_t first_piece(const struct view *view, uint64_t file_offset)
 {

@@ -7,6 +7,7 @@
 #ifndef ENGINE_VIEW_H
 #define ENGINE_VIEW_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/memory.h"
@@ -23,11 +24,13 @@ struct overlay_piece {
 
 struct view {
 	struct vhdx_file file;
-	uint64_t size;
+	_Atomic uint64_t size; /* of an image open for writing it grows, under the cache's mutex; never shrinks before close */
 	struct overlay_piece *pieces; /* sorted, disjoint */
 	size_t piece_count;
 };
 
+/* Takes the size of the file. */
+int view_load_size(struct view *view, struct vhdx_error *error);
 /* Reads the file as replayed; what lies beyond its end is zeros. */
 int view_read(const struct view *view, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error);
 /* The run at `file_offset`, at most `length` (> 0) long: a hole is known to be zeros without reading it. */

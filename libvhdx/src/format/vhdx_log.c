@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "base/guid.h"
 #include "format/fields.h"
 #include "format/vhdx_layout.h"
@@ -111,4 +112,31 @@ void vhdx_log_data_restore(uint8_t *sector, const uint8_t leading_bytes[8], cons
 {
 	memcpy(sector, leading_bytes, 8);
 	memcpy(sector + VHDX_LOG_SECTOR - 4, trailing_bytes, 4);
+}
+
+void vhdx_log_data_encode(uint8_t *descriptor, uint8_t *sector, uint64_t file_offset, const uint8_t *page, uint64_t sequence_number)
+{
+	memcpy(descriptor + vhdx_data_descriptor_signature_at, "desc", 4);
+	memcpy(descriptor + vhdx_data_descriptor_trailing_bytes_at, page + VHDX_LOG_SECTOR - 4, 4);
+	memcpy(descriptor + vhdx_data_descriptor_leading_bytes_at, page, 8);
+	put_le64(descriptor + vhdx_data_descriptor_file_offset_at, file_offset);
+	put_le64(descriptor + vhdx_data_descriptor_sequence_number_at, sequence_number);
+	memcpy(sector, page, VHDX_LOG_SECTOR);
+	memcpy(sector + vhdx_data_sector_signature_at, "data", 4);
+	put_le32(sector + vhdx_data_sector_sequence_high_at, (uint32_t)(sequence_number >> 32));
+	put_le32(sector + vhdx_data_sector_sequence_low_at, (uint32_t)sequence_number);
+}
+
+void vhdx_log_header_encode(uint8_t *entry, const struct vhdx_log_header *header)
+{
+	memset(entry, 0, vhdx_log_entry_size);
+	memcpy(entry + vhdx_log_entry_signature_at, "loge", 4);
+	put_le32(entry + vhdx_log_entry_entry_length_at, header->entry_length);
+	put_le32(entry + vhdx_log_entry_tail_at, header->tail);
+	put_le64(entry + vhdx_log_entry_sequence_number_at, header->sequence_number);
+	put_le32(entry + vhdx_log_entry_descriptor_count_at, header->descriptor_count);
+	guid_to_windows(entry + vhdx_log_entry_log_guid_at, &header->log_guid);
+	put_le64(entry + vhdx_log_entry_flushed_file_offset_at, header->flushed_file_offset);
+	put_le64(entry + vhdx_log_entry_last_file_offset_at, header->last_file_offset);
+	put_le32(entry + vhdx_log_entry_checksum_at, crc32c(0, entry, header->entry_length));
 }

@@ -50,4 +50,9 @@ int vhdx_log_data_check(const uint8_t *sector, uint64_t sequence_number, uint64_
 /* Turns a data sector into the page: VHDX-089. */
 void vhdx_log_data_restore(uint8_t *sector, const uint8_t leading_bytes[8], const uint8_t trailing_bytes[4]);
 
+/* Fills one data descriptor and its data sector from a page. */
+void vhdx_log_data_encode(uint8_t *descriptor, uint8_t *sector, uint64_t file_offset, const uint8_t *page, uint64_t sequence_number);
+/* Fills the header of an entry whose other bytes are in place, and its checksum over header->entry_length bytes. */
+void vhdx_log_header_encode(uint8_t *entry, const struct vhdx_log_header *header);
+
 #endif

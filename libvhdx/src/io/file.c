@@ -113,6 +113,16 @@ int file_zero(const struct vhdx_file *file, uint64_t file_offset, uint64_t lengt
 	return VHDX_OK;
 }
 
+int file_punch(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+{
+	struct vhdx_error told;
+	int status;
+
+	error_clear(&told);
+	status = file->io->punch == NULL ? VHDX_OK : file->io->punch(file->handle, file_offset, length, &told);
+	return status < 0 && status != VHDX_E_UNSUPPORTED ? named(file, status, &told, error) : VHDX_OK;
+}
+
 int file_reserve(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
 	struct vhdx_error told;

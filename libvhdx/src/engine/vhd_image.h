@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* One VHD file: fixed, dynamic, differencing. Layer: engine. Opened and mapped by vhd_image.c, written by vhd_write.c and vhd_commit.c. */
+#ifndef ENGINE_VHD_IMAGE_H
+#define ENGINE_VHD_IMAGE_H
+
+#include "engine/image.h"
+#include "format/vhd_dynamic.h"
+#include "format/vhd_footer.h"
+
+struct vhd_writer;
+
+struct vhd_image {
+	struct image base;
+	struct vhd_writer *writer;       /* dynamic and differencing, open for writing */
+	struct vhd_footer footer;
+	struct vhd_dynamic dynamic;
+	bool front_copy_used;
+	bool lenient;
+	uint32_t bitmap_size;
+	unsigned block_shift;
+	uint64_t block_count;
+	uint64_t structures_end;         /* blocks from here on overlap neither header nor BAT */
+	_Atomic uint64_t blocks_limit;   /* end of the place where blocks may stand: the footer, or the end of the file */
+};
+
+/* The entry of a block as readers see it, judged: VHD-070, VHD-071. */
+int vhd_load_entry(struct vhd_image *image, uint64_t block, uint32_t *entry, struct vhdx_error *error);
+int vhd_usage(struct image *base, struct vhdx_usage *usage, struct vhdx_error *error);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing a VHD file, which has no log. Layer: engine. specs/vhd.md, VHD-096 to VHD-100. vhd_write.c changes blocks, vhd_commit.c makes changes durable.
+ *
+ * The promise: what a flush acknowledged survives; a crash may leave space that nothing names, and no footer at the end, which the copy in front then stands for.
+ * Payload goes to its place at once; BAT entries and bitmaps are changed in memory. A commit writes, in this order:
+ *
+ *   bitmaps of new blocks, footer at the new end | flush | BAT entries, bits of older blocks | flush
+ *
+ * So a block is whole before the BAT names it, and a bit is set only after its sector is durable.
+ *
+ * Locks, in order: a block's lock (disk_write.c), `allocation`, `commit` (of struct writing), the cache's mutex.
+ */
+#ifndef ENGINE_VHD_WRITER_H
+#define ENGINE_VHD_WRITER_H
+
+#include "engine/barrier.h"
+#include "engine/pages.h"
+#include "engine/vhd_image.h"
+
+enum { VHD_MAX_DIRTY_PAGES = 256 };
+
+struct vhd_writer {
+	struct vhd_image *v;
+	mutex allocation;
+	_Atomic bool front_is_good;      /* the copy in front is durable: VHD-097 */
+	uint32_t max_change;             /* pages that one change may touch */
+	uint8_t footer[512];
+	/* under `commit` */
+	uint8_t *buffer;                 /* VHD_MAX_DIRTY_PAGES pages, of the commit in hand */
+	struct page **commit_pages;
+	/* under the cache's mutex */
+	struct pages pages;
+	uint64_t end;                    /* of the last block or structure; a new one goes behind */
+	uint64_t stale_end;              /* from `end` to here the file may hold something */
+	bool footer_due;                 /* the footer at the end is overwritten, or stands elsewhere */
+};
+
+/* Ops of the image; fixed disks too. */
+int vhd_writer_start(struct image *image, struct vhdx_error *error);
+int vhd_write_block(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+int vhd_commit(struct image *image, struct vhdx_error *error);
+/* Writes bitmaps of new blocks, which need no flush before them, when many pages are dirty; commits when that is not enough. */
+int vhd_relieve(struct vhd_writer *w, struct vhdx_error *error);
+void vhd_writer_release(struct vhd_writer *w);
+
+#endif

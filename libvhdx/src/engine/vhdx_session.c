@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* Headers, replay in place, start and end of a writing session. Layer: engine. specs/vhdx.md sections 4.3, 4.5 and 4.6. */
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/vhdx_writer.h"
+#include "format/fields.h"
+#include "format/vhdx_layout.h"
+
+enum { MAX_ENTRY_PAGES = 256, MAX_LOGGED_PAGES = 4096, REPLAY_BUFFER = 1 << 20 };
+
+/* VHDX-041: `wanted` with the next sequence number goes into the slot that is not current. Not durable yet. On failure nothing has changed here. */
+static int write_header(struct vhdx_image *v, const struct vhdx_header *wanted, struct vhdx_error *error)
+{
+	struct vhdx_header header = *wanted;
+	unsigned slot = !v->header_slot;
+	uint8_t bytes[vhdx_header_size];
+	int status;
+
+	if (v->header.sequence_number == UINT64_MAX)
+		return unsupported(error, RULE_VHDX_044, VHDX_HEADER_OFFSET(v->header_slot), "the header sequence number cannot grow any more");
+	header.sequence_number = v->header.sequence_number + 1;
+	header.log_version = 0;
+	vhdx_header_encode(bytes, &header);
+	status = file_write(&v->base.view.file, bytes, sizeof(bytes), VHDX_HEADER_OFFSET(slot), error);
+	if (status < 0)
+		return status;
+	v->header = header;
+	v->header_slot = slot;
+	return VHDX_OK;
+}
+
+int vhdx_mirror_header(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	int status = write_header(w->v, &w->v->header, error);
+
+	if (status == VHDX_OK)
+		w->mirror_due = false;
+	return status < 0 && writing_failed(&w->v->base, error) != VHDX_E_NO_SPACE ? status : VHDX_OK;
+}
+
+static void start_ring(struct vhdx_writer *w)
+{
+	uint32_t sectors = w->v->header.log_length / VHDX_LOG_SECTOR;
+
+	w->ring = (struct log_ring){ .file_offset = w->v->header.log_offset, .sectors = sectors, .reserve = log_ring_entry_sectors(w->max_entry_pages),
+				     .sequence_number = 1, .guid = w->wanted.log_guid };
+}
+
+/* VHDX-039, VHDX-022, VHDX-026: chosen once, so that a step that is tried again writes the same. */
+static int choose_identifiers(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	const struct vhdx_env *env = w->v->base.env;
+	int status;
+
+	w->wanted = w->v->header;
+	status = env_random_guids(env, &w->wanted.file_write_guid, 1, error);
+	if (status == VHDX_OK)
+		status = env_random_guids(env, &w->wanted.data_write_guid, 1, error);
+	if (status == VHDX_OK)
+		status = env_random_guids(env, &w->wanted.log_guid, 1, error);
+	return status;
+}
+
+static int write_first_header(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	struct vhdx_header header = w->wanted;
+	int status;
+
+	header.log_guid = (struct vhdx_guid){ { 0 } };
+	status = write_header(w->v, &header, error);
+	if (status == VHDX_OK)
+		w->v->base.data_identity = header.data_write_guid;
+	return status;
+}
+
+/* An entry without pages: a header that names a log without any valid entry would make the file corrupt (VHDX-102). */
+static int seed_log(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	start_ring(w);
+	return log_ring_write(&w->ring, &w->v->base.view.file, w->buffer, 0, w->durable_size, round_up(w->v->base.view.size, MIB), error);
+}
+
+/*
+ * First header with new identifiers but no log; the log's first entry; flush; second header with the log. Whichever of the second header and later entries is
+ * durable first, the log is valid or not looked at. Two flushes, the first one for whatever a killed process left on its way: with the current header still in
+ * flight, writing the other slot could lose both. The second header is durable with the first commit, after which the first slot follows.
+ */
+static int begin_step(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	switch (w->step) {
+	case SESSION_NONE: return vhdx_load_space(w, error);
+	case SESSION_SPACE_KNOWN: return choose_identifiers(w, error);
+	case SESSION_CHOSEN: return barrier_flush(&w->v->base.view.file, BARRIER_LEFT_BEFORE_SESSION, error);
+	case SESSION_SETTLED: return write_first_header(w, error);
+	case SESSION_FIRST_HEADER: return seed_log(w, error);
+	case SESSION_SEEDED: return barrier_flush(&w->v->base.view.file, BARRIER_SESSION, error);
+	case SESSION_FLUSHED: return write_header(w->v, &w->wanted, error);
+	case SESSION_OPEN: break;
+	}
+	return VHDX_OK;
+}
+
+int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	struct image *base = &w->v->base;
+	int status;
+
+	if (atomic_load(&w->session))
+		return VHDX_OK;
+	mutex_lock(&base->writing->commit);
+	status = writing_check(base, error);
+	while (status == VHDX_OK && w->step != SESSION_OPEN) {
+		enum session_step step = w->step;
+
+		status = begin_step(w, error);
+		if (status == VHDX_OK)
+			w->step++;
+		else if (step == SESSION_SEEDED || step == SESSION_CHOSEN)
+			(void)writing_flush_failed(base, error);
+		else if (step > SESSION_SPACE_KNOWN) /* something may be written */
+			(void)writing_failed(base, error);
+	}
+	if (status == VHDX_OK && !atomic_load(&w->session)) {
+		log_ring_durable(&w->ring);
+		w->mirror_due = true;
+		atomic_store(&w->session, true);
+	}
+	mutex_unlock(&base->writing->commit);
+	return status;
+}
+
+struct replay {
+	struct vhdx_image *v;
+	uint8_t *buffer;
+	uint64_t start; /* file offset of the buffer's content */
+	size_t length;
+};
+
+static int flush_replay(struct replay *r, struct vhdx_error *error)
+{
+	int status = file_write(&r->v->base.view.file, r->buffer, r->length, r->start, error);
+
+	r->length = 0;
+	return status;
+}
+
+/* Neighbouring pages are written with one call. */
+static int replay_piece(struct replay *r, const struct overlay_piece *piece, struct vhdx_error *error)
+{
+	int status = VHDX_OK;
+
+	if (r->length != 0 && (r->start + r->length != piece->file_offset || r->length == REPLAY_BUFFER || piece->data_offset == 0))
+		status = flush_replay(r, error);
+	if (status < 0)
+		return status;
+	if (piece->data_offset == 0)
+		return file_zero(&r->v->base.view.file, piece->file_offset, piece->length, error);
+	if (r->length == 0)
+		r->start = piece->file_offset;
+	status = view_read_piece(&r->v->base.view, piece, r->buffer + r->length, error);
+	r->length += VHDX_LOG_SECTOR;
+	return status;
+}
+
+static int write_pieces(struct vhdx_image *v, struct vhdx_error *error)
+{
+	struct replay r = { .v = v, .buffer = memory_allocate(v->base.env, REPLAY_BUFFER) };
+	uint64_t size;
+	int status = r.buffer == NULL ? fail_memory(error) : file_get_size(&v->base.view.file, &size, error);
+
+	if (status == VHDX_OK && size < v->base.view.size) /* VHDX-105, VHDX-106 */
+		status = file_set_size(&v->base.view.file, v->base.view.size, error);
+	for (size_t i = 0; status == VHDX_OK && i < v->base.view.piece_count; i++)
+		status = replay_piece(&r, &v->base.view.pieces[i], error);
+	if (status == VHDX_OK && r.length != 0)
+		status = flush_replay(&r, error);
+	memory_release(v->base.env, r.buffer);
+	return status;
+}
+
+/*
+ * Four flushes: what the killed process wrote, new FileWriteGuid (VHDX-020), pages, cleared LogGuid in one slot. The first, because its last log entries and its
+ * last header may be in the system's cache only. The other slot needs none: the next session begins with one.
+ */
+static int replay_in_place(struct vhdx_image *v, struct vhdx_error *error)
+{
+	const struct vhdx_file *file = &v->base.view.file;
+	struct vhdx_header header = v->header;
+	int status = env_random_guids(v->base.env, &header.file_write_guid, 1, error);
+
+	if (status == VHDX_OK)
+		status = barrier_flush(file, BARRIER_LEFT_BEFORE_REPLAY, error);
+	if (status == VHDX_OK)
+		status = write_header(v, &header, error);
+	if (status == VHDX_OK)
+		status = barrier_flush(file, BARRIER_REPLAY_HEADER, error);
+	if (status == VHDX_OK)
+		status = write_pieces(v, error);
+	if (status == VHDX_OK)
+		status = barrier_flush(file, BARRIER_REPLAY_BEFORE_CLEAR, error);
+	header.log_guid = (struct vhdx_guid){ { 0 } };
+	if (status == VHDX_OK)
+		status = write_header(v, &header, error);
+	if (status == VHDX_OK)
+		status = barrier_flush(file, BARRIER_REPLAY_CLEAR, error);
+	if (status == VHDX_OK)
+		status = write_header(v, &header, error);
+	if (status < 0)
+		return status;
+	memory_release(v->base.env, v->base.view.pieces);
+	v->base.view.pieces = NULL;
+	v->base.view.piece_count = 0;
+	v->log_entries = 0;
+	return VHDX_OK;
+}
+
+static void patch(void *context, uint64_t file_offset, uint8_t *page)
+{
+	pages_patch(context, file_offset, page);
+}
+
+/* Bitmap pages of one block, its BAT entry, and one for what crosses a boundary. */
+static uint32_t pages_of_change(const struct vhdx_image *v)
+{
+	uint64_t bits = UINT64_C(1) << (v->geometry.block_shift - v->geometry.sector_shift);
+
+	return (uint32_t)divide_up(bits / 8, CACHE_PAGE) + 2;
+}
+
+static int allocate_buffers(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	const struct vhdx_env *env = w->v->base.env;
+	uint32_t sectors = w->v->header.log_length / VHDX_LOG_SECTOR;
+
+	w->max_change = pages_of_change(w->v);
+	w->max_entry_pages = (uint32_t)min_u64(sectors / 8, MAX_ENTRY_PAGES);
+	w->logged_limit = (uint32_t)min_u64(sectors, MAX_LOGGED_PAGES);
+	w->logged = memory_allocate(env, w->logged_limit * sizeof(*w->logged));
+	w->entry_pages = memory_allocate(env, w->max_entry_pages * sizeof(*w->entry_pages));
+	w->buffer = memory_allocate(env, (size_t)log_ring_entry_sectors(w->max_entry_pages) * VHDX_LOG_SECTOR);
+	return w->logged == NULL || w->entry_pages == NULL || w->buffer == NULL ? fail_memory(error) : VHDX_OK;
+}
+
+int vhdx_writer_start(struct image *base, struct vhdx_error *error)
+{
+	struct vhdx_image *v = (struct vhdx_image *)base;
+	struct vhdx_writer *w;
+	int status;
+
+	if (v->header.log_length == 0)
+		return unsupported(error, RULE_VHDX_036, VHDX_HEADER_OFFSET(v->header_slot), "the file has no log, so it can only be read");
+	w = memory_zeroed(base->env, sizeof(*w));
+	if (w == NULL)
+		return fail_memory(error);
+	w->v = v;
+	v->writer = w;
+	mutex_start(&w->bitmaps);
+	base->writing->sector = base->logical_sector_size;
+	base->writing->granule = base->block_size;
+	status = pages_start(&w->pages, base->env, base->cache, &base->view, base->level, error);
+	if (status == VHDX_OK)
+		status = allocate_buffers(w, error);
+	if (status == VHDX_OK && !guid_is_zero(&v->header.log_guid))
+		status = replay_in_place(v, error);
+	w->durable_size = round_down(base->view.size, MIB);
+	base->cache->patch = patch;
+	base->cache->patch_context = &w->pages;
+	return status;
+}
+
+void vhdx_writer_release(struct vhdx_writer *w)
+{
+	const struct vhdx_env *env;
+
+	if (w == NULL)
+		return;
+	env = w->v->base.env;
+	w->v->base.cache->patch = NULL;
+	pages_end(&w->pages);
+	space_end(&w->space);
+	mutex_end(&w->bitmaps);
+	memory_release(env, w->logged);
+	memory_release(env, w->entry_pages);
+	memory_release(env, w->buffer);
+	memory_release(env, w);
+}
+
+/* Space behind the last structure, and the room that the file grew by in advance: VHDX-200. A fixed disk keeps its length: VHDX-164. */
+static int trim(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	struct image *base = &w->v->base;
+	uint64_t end = max_u64(space_used_end(&w->space), w->v->reserved_end);
+
+	return end >= base->view.size || base->type == VHDX_TYPE_FIXED ? VHDX_OK : file_set_size(&base->view.file, end, error);
+}
+
+/* The log is drained; what is left says so. The last slot and the trim need no flush: the next session begins with one. */
+static int clear_log(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	const struct vhdx_file *file = &w->v->base.view.file;
+	struct vhdx_header header = w->v->header;
+	int status;
+
+	header.log_guid = (struct vhdx_guid){ { 0 } };
+	status = write_header(w->v, &header, error);
+	if (status == VHDX_OK)
+		status = barrier_flush(file, BARRIER_CLEAR_BEFORE_TRIM, error);
+	if (status == VHDX_OK)
+		status = write_header(w->v, &header, error);
+	if (status == VHDX_OK)
+		status = trim(w, error);
+	return status;
+}
+
+/* Not under `commit`: nobody else is here any more. */
+int vhdx_writer_finish(struct image *base, struct vhdx_error *error)
+{
+	struct vhdx_writer *w = ((struct vhdx_image *)base)->writer;
+	int status = writing_check(base, error);
+
+	if (status < 0 || w->step <= SESSION_SETTLED)
+		return status;
+	if (w->step != SESSION_OPEN) /* a session that could not begin: no log is named yet, and nothing has changed */
+		return VHDX_OK;
+	status = vhdx_commit(base, error);
+	w->mirror_due = false;
+	if (status == VHDX_OK)
+		status = vhdx_apply(w, error);
+	if (status == VHDX_OK)
+		status = vhdx_barrier(w, BARRIER_APPLY_BEFORE_CLEAR, error);
+	return status == VHDX_OK ? clear_log(w, error) : status;
+}

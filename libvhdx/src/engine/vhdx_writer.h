@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing a VHDX file under the rules of order W1 to W9. Layer: engine. Four files: vhdx_write.c changes blocks, vhdx_commit.c makes changes durable,
+ * vhdx_session.c updates headers, replays, begins and ends, vhdx_space.c knows the free space.
+ *
+ *   write a block        payload straight to its place; BAT entry and bitmap bits into dirty pages
+ *   commit               dirty pages -> one log entry -> flush                        (one flush, two when data must go first)
+ *   apply                logged pages -> their places, before a later commit's flush    (no flush of its own)
+ *
+ * Locks, in order: a block's lock (disk_write.c), `bitmaps`, `commit` (of struct writing), the cache's mutex. The last one guards pages, space and the flags
+ * here; file I/O under it is limited to loading metadata pages and growing the file.
+ */
+#ifndef ENGINE_VHDX_WRITER_H
+#define ENGINE_VHDX_WRITER_H
+
+#include "engine/barrier.h"
+#include "engine/log_ring.h"
+#include "engine/pages.h"
+#include "engine/space.h"
+#include "engine/vhdx_image.h"
+
+/* What the beginning of a session has done. */
+enum session_step { SESSION_NONE, SESSION_SPACE_KNOWN, SESSION_CHOSEN, SESSION_SETTLED, SESSION_FIRST_HEADER, SESSION_SEEDED, SESSION_FLUSHED, SESSION_OPEN };
+
+struct vhdx_writer {
+	struct vhdx_image *v;
+	mutex bitmaps;                   /* who gives a chunk its sector bitmap block */
+	uint32_t max_change;             /* pages that one change may touch */
+	uint32_t max_entry_pages;
+	_Atomic bool session;            /* headers carry this session's identifiers */
+	/* under `commit` */
+	enum session_step step;
+	struct vhdx_header wanted;       /* this session's identifiers */
+	bool mirror_due;                 /* the other slot lacks LogGuid, and may be written */
+	struct log_ring ring;
+	bool entries_pending;            /* written since the last flush */
+	struct page **logged;            /* pages whose newest logged content is not in place durably */
+	uint32_t logged_count;
+	uint32_t logged_limit;
+	bool applied;                    /* since the last flush; sectors logged since then: */
+	uint32_t kept;
+	uint64_t durable_size;           /* of the file, in whole MiB */
+	struct page **entry_pages;       /* max_entry_pages, of the entry being written */
+	uint8_t *buffer;                 /* that entry */
+	/* under the cache's mutex */
+	struct pages pages;
+	struct space space;
+	bool data_before_entry;          /* payload must be durable before the next entry: W5 */
+};
+
+/* Ops of the image. */
+int vhdx_writer_start(struct image *image, struct vhdx_error *error);
+int vhdx_writer_finish(struct image *image, struct vhdx_error *error);
+int vhdx_write_block(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+int vhdx_discard_block(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error);
+int vhdx_commit(struct image *image, struct vhdx_error *error);
+void vhdx_writer_release(struct vhdx_writer *w);
+
+/* Before the first modification: the space map, headers with new identifiers, the log's first entry (W1, W2). Takes `commit`. */
+int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error);
+/* Marks in the map all that stands in the file: VHDX-121, VHDX-122. */
+int vhdx_load_space(struct vhdx_writer *w, struct vhdx_error *error);
+/* Room for `length` bytes, inside the file as it is then. *is_zero: it reads as zeros. Takes the cache's mutex. */
+int vhdx_allocate(struct vhdx_writer *w, uint64_t length, uint64_t *file_offset, bool *is_zero, struct vhdx_error *error);
+void vhdx_cancel(struct vhdx_writer *w, uint64_t file_offset, uint64_t length);
+
+/* Under `commit`. */
+
+/* A flush, and what follows from it. Kills the handle when it fails. */
+int vhdx_barrier(struct vhdx_writer *w, enum barrier barrier, struct vhdx_error *error);
+/* Writes the logged pages to their places, which is durable after the next flush. All entries are durable: W3. */
+int vhdx_apply(struct vhdx_writer *w, struct vhdx_error *error);
+/* The other slot gets LogGuid too: VHDX-043. */
+int vhdx_mirror_header(struct vhdx_writer *w, struct vhdx_error *error);
+
+/* Writes dirty pages into the log without making them durable. Takes `commit`. */
+int vhdx_relieve(struct vhdx_writer *w, struct vhdx_error *error);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* What the writers of all formats share: counting changes, dying, and the plain writer whose disk is the file. Layer: engine. */
+#include "base/error.h"
+#include "engine/image.h"
+
+int writing_start(struct image *image, struct epoch *readers, struct vhdx_error *error)
+{
+	struct writing *w = memory_zeroed(image->env, sizeof(*w));
+
+	if (w == NULL)
+		return fail_memory(error);
+	w->readers = readers;
+	mutex_start(&w->commit);
+	image->writing = w;
+	return VHDX_OK;
+}
+
+void writing_end(struct image *image)
+{
+	if (image->writing == NULL)
+		return;
+	mutex_end(&image->writing->commit);
+	memory_release(image->env, image->writing);
+	image->writing = NULL;
+}
+
+int writing_check(const struct image *image, struct vhdx_error *error)
+{
+	int dead = atomic_load(&image->writing->dead);
+
+	return dead == 0 ? VHDX_OK
+			 : fail(error, VHDX_E_DEAD, "an earlier write or flush failed (%s); reopen the file to go on", vhdx_status_name(dead));
+}
+
+int writing_failed(struct image *image, struct vhdx_error *error)
+{
+	return error->status == VHDX_E_NO_SPACE ? error->status : writing_flush_failed(image, error);
+}
+
+int writing_flush_failed(struct image *image, struct vhdx_error *error)
+{
+	int none = 0;
+
+	(void)atomic_compare_exchange_strong(&image->writing->dead, &none, error->status);
+	return error->status;
+}
+
+int writing_put(struct image *image, const void *buffer, uint64_t length, uint64_t file_offset, struct vhdx_error *error)
+{
+	int status = buffer == NULL ? file_zero(&image->view.file, file_offset, length, error)
+				    : file_write(&image->view.file, buffer, (size_t)length, file_offset, error);
+
+	return status < 0 ? writing_failed(image, error) : VHDX_OK;
+}
+
+int plain_write(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error)
+{
+	int status = writing_put(image, buffer, length, disk_offset, error);
+
+	/* counted on failure too: a part of it may be done */
+	atomic_fetch_add(&image->writing->change, 1);
+	return status;
+}
+
+/* Threads that come while another one flushes find their changes durable when it is their turn. */
+int plain_flush(struct image *image, struct vhdx_error *error)
+{
+	struct writing *w = image->writing;
+	uint64_t want = atomic_load(&w->change);
+	int status = VHDX_OK;
+
+	if (atomic_load(&w->durable) >= want)
+		return VHDX_OK;
+	mutex_lock(&w->commit);
+	if (atomic_load(&w->durable) < want) {
+		want = atomic_load(&w->change);
+		status = file_flush(&image->view.file, error);
+		if (status == VHDX_OK)
+			atomic_store(&w->durable, want);
+		else
+			status = writing_flush_failed(image, error);
+	}
+	mutex_unlock(&w->commit);
+	return status;
+}
