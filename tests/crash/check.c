@@ -46,8 +46,8 @@ int violate_error(struct test *t, const char *what, const char *step, const stru
 }
 
 /* Opens, reads what is watched, and closes. */
-static int read_state(struct test *t, const struct watch *watch, struct cowfile *file, unsigned flags, uint8_t *content, struct vhdx_info *info,
-		      struct vhdx_error *error)
+static int read_state(struct test *t, const struct watch *watch, struct cowfile *file, unsigned flags, uint8_t *content,
+		      struct vhdx_info *info, struct vhdx_error *error)
 {
 	vhdx_disk *disk;
 	int status = workload_open(&t->w, &disk, file, flags, error);
@@ -97,7 +97,8 @@ static int check_replay_state(void *context, struct cowfile *state, size_t end, 
 		return violate_error(t, what, "open", &error);
 	if (memcmp(t->found, t->content, a->watch->sectors * ORACLE_SECTOR) != 0)
 		return violate(t, what, "reads something else than before the replay");
-	if (t->w.structures_end != 0 && is_same_guid(&info.file_write_guid, &a->info.file_write_guid) && hash_body(state, &info) != a->body)
+	if (t->w.structures_end != 0 && is_same_guid(&info.file_write_guid, &a->info.file_write_guid) &&
+	    hash_body(state, &info) != a->body)
 		return violate(t, what, "replayed under the old FileWriteGuid (W1)");
 	return 0;
 }
@@ -105,8 +106,14 @@ static int check_replay_state(void *context, struct cowfile *state, size_t end, 
 static int crash_replay(struct again *a, struct cowfile *state, const struct record *replay)
 {
 	struct test *t = a->t;
-	struct states s = { .start = state, .record = replay, .samples = REPLAY_SAMPLES, .seed = 1, .few = t->w.kind->wide != 0, .spoil_below = t->w.structures_end,
-			    .check = check_replay_state, .context = a };
+	struct states s = { .start = state,
+			    .record = replay,
+			    .samples = REPLAY_SAMPLES,
+			    .seed = 1,
+			    .few = t->w.kind->wide != 0,
+			    .spoil_below = t->w.structures_end,
+			    .check = check_replay_state,
+			    .context = a };
 	int result = states_enumerate(&s);
 
 	t->states += s.made;
@@ -149,7 +156,8 @@ static int check_replay(struct again *a, struct cowfile *state)
 /* W1: who looks at the identifiers only must know that something is new. */
 static int check_identifiers(struct test *t, struct cowfile *state, const struct vhdx_info *info, const char *what)
 {
-	if (t->w.structures_end == 0 || !is_same_guid(&info->file_write_guid, &t->w.file_id) || hash_body(state, info) == hash_body(t->w.start, info))
+	if (t->w.structures_end == 0 || !is_same_guid(&info->file_write_guid, &t->w.file_id) ||
+	    hash_body(state, info) == hash_body(t->w.start, info))
 		return 0;
 	return violate(t, what, "changed under the old FileWriteGuid (W1)");
 }
@@ -173,7 +181,8 @@ static int check_content(struct test *t, struct watch *watch, const struct vhdx_
 	if (!watch_compare(watch, &t->w.oracle, end, t->content, &sector, &value)) {
 		size_t count = oracle_allowed(&t->w.oracle, end, sector, allowed, 64);
 
-		length = snprintf(detail, sizeof(detail), "sector %" PRIu64 " holds value %d (-1: foreign bytes), allowed:", sector, value);
+		length = snprintf(detail, sizeof(detail),
+				  "sector %" PRIu64 " holds value %d (-1: foreign bytes), allowed:", sector, value);
 		for (size_t i = 0; i < count && length < 280; i++)
 			length += snprintf(detail + length, sizeof(detail) - (size_t)length, " %d", allowed[i]);
 		return violate(t, what, detail);
@@ -192,7 +201,8 @@ static void dump(struct test *t, struct cowfile *state, const struct vhdx_info *
 	uint8_t *whole;
 	FILE *out;
 
-	if (t->dump == NULL || info->log_state != VHDX_LOG_REPLAYED_IN_MEMORY || info->log_entries == 0 || t->dumped == MOST_DUMPED || t->distinct % 37 != 0)
+	if (t->dump == NULL || info->log_state != VHDX_LOG_REPLAYED_IN_MEMORY || info->log_entries == 0 ||
+	    t->dumped == MOST_DUMPED || t->distinct % 37 != 0)
 		return;
 	(void)snprintf(path, sizeof(path), "%s/%s-%02u.vhdx", t->dump, t->w.kind->name, t->dumped++);
 	whole = malloc(t->w.disk_size);
@@ -232,13 +242,21 @@ static int check_state(void *context, struct cowfile *state, size_t end, const c
 	if (result != 0)
 		return result;
 	dump(t, state, &info);
-	return is_replay_due(t, state) ? check_replay(&(struct again){ t, watch, what, info, hash_body(state, &info) }, state) : 0;
+	return is_replay_due(t, state) ? check_replay(&(struct again){ t, watch, what, info, hash_body(state, &info) }, state)
+				       : 0;
 }
 
 int check_crashes(struct test *t, size_t from, unsigned samples, uint64_t seed)
 {
-	struct states s = { .start = t->w.start, .record = &t->w.record, .from = from, .samples = samples, .seed = seed, .few = t->w.kind->wide != 0,
-			    .spoil_below = t->w.structures_end, .check = check_state, .context = t };
+	struct states s = { .start = t->w.start,
+			    .record = &t->w.record,
+			    .from = from,
+			    .samples = samples,
+			    .seed = seed,
+			    .few = t->w.kind->wide != 0,
+			    .spoil_below = t->w.structures_end,
+			    .check = check_state,
+			    .context = t };
 	int result;
 
 	watch_choose(t);

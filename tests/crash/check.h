@@ -23,11 +23,11 @@ struct watch {
 		uint64_t sector;
 		uint64_t count;
 		uint64_t at; /* sectors before it in the list */
-	} *ranges;
+	} * ranges;
 	size_t count;
 	uint64_t sectors;
-	size_t end;  /* the moment */
-	int *sets;   /* WATCH_SET for each sector: how many, and the values */
+	size_t end; /* the moment */
+	int *sets;  /* WATCH_SET for each sector: how many, and the values */
 };
 enum { WATCH_SET = 8 };
 
@@ -42,7 +42,7 @@ struct test {
 	uint64_t distinct; /* looked at */
 	uint64_t replays;
 	bool full;
-	const char *dump;  /* directory for some states with a pending log, or NULL */
+	const char *dump; /* directory for some states with a pending log, or NULL */
 	unsigned dumped;
 	char description[400];
 	char violation[2400];

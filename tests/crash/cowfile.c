@@ -303,14 +303,9 @@ void cow_apply(struct cowfile *file, const struct change *c, uint64_t mask)
 			if (mask >> i % 64 & 1)
 				put(file, c->bytes + at, c->length - at < SECTOR ? c->length - at : SECTOR, c->offset + at);
 		break;
-	case CHANGE_ZERO:
-		put(file, NULL, c->length, c->offset);
-		break;
-	case CHANGE_SIZE:
-		set_size(file, c->offset);
-		break;
-	case CHANGE_FLUSH:
-		break;
+	case CHANGE_ZERO: put(file, NULL, c->length, c->offset); break;
+	case CHANGE_SIZE: set_size(file, c->offset); break;
+	case CHANGE_FLUSH: break;
 	}
 }
 
@@ -406,7 +401,9 @@ static int64_t io_write(void *handle, const void *buffer, size_t length, uint64_
 
 	(void)error;
 	if (failed)
-		length = file->fault->kind == FAULT_IO ? 0 : file->fault->kind == FAULT_SHORT ? (length + 1) / 2 : length / 1024 * 512;
+		length = file->fault->kind == FAULT_IO      ? 0
+			 : file->fault->kind == FAULT_SHORT ? (length + 1) / 2
+							    : length / 1024 * 512;
 	if (length != 0) {
 		note(file, CHANGE_WRITE, offset, length, buffer);
 		put(file, buffer, length, offset);

@@ -22,11 +22,11 @@ enum fault_kind { FAULT_IO, FAULT_PARTIAL, FAULT_NO_SPACE, FAULT_SHORT };
 
 struct fault {
 	enum fault_kind kind;
-	uint64_t at;     /* which call, 1 is the next; 0: none */
-	bool sticky;     /* and all later ones */
-	uint64_t calls;  /* that could have failed */
+	uint64_t at;    /* which call, 1 is the next; 0: none */
+	bool sticky;    /* and all later ones */
+	uint64_t calls; /* that could have failed */
 	uint64_t hits;
-	bool harmed;     /* one of them was to change the file or to make it durable */
+	bool harmed; /* one of them was to change the file or to make it durable */
 };
 
 struct cowfile {
@@ -43,7 +43,7 @@ struct change {
 	enum change_kind kind;
 	uint64_t offset; /* CHANGE_SIZE: the new size */
 	uint64_t length;
-	uint8_t *bytes;  /* CHANGE_WRITE */
+	uint8_t *bytes; /* CHANGE_WRITE */
 };
 
 struct record {

@@ -131,7 +131,8 @@ static void run_jobs(const struct job *jobs, size_t count, const struct options 
 		(void)wait(NULL);
 	for (size_t i = 0; i < count; i++)
 		if (!results[i].done)
-			(void)snprintf(results[i].violation, sizeof(results[i].violation), "%s: a worker died", jobs[i].kind->name);
+			(void)snprintf(results[i].violation, sizeof(results[i].violation), "%s: a worker died",
+				       jobs[i].kind->name);
 }
 
 static bool is_wanted(const struct options *o, const struct kind *kind, enum part part)
@@ -179,8 +180,8 @@ static int run(const struct options *o)
 		all.states += states;
 		all.distinct += distinct;
 	}
-	printf("%" PRIu64 " crash states (%" PRIu64 " different, %" PRIu64 " replays), %d violations\n", all.states, all.distinct, all.replays,
-	       violations);
+	printf("%" PRIu64 " crash states (%" PRIu64 " different, %" PRIu64 " replays), %d violations\n", all.states, all.distinct,
+	       all.replays, violations);
 	return violations != 0;
 }
 
@@ -239,7 +240,8 @@ static int prove_barriers(const struct options *o)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: crash [--nightly] [--length N] [--random N] [--seed N] [--kind NAME] [--jobs N] [--full] [--dump DIR] [--barriers]\n");
+	fprintf(stderr, "usage: crash [--nightly] [--length N] [--random N] [--seed N] [--kind NAME] [--jobs N] [--full] [--dump "
+			"DIR] [--barriers]\n");
 	return 2;
 }
 
@@ -272,7 +274,13 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[i], "--full") == 0)
 			o.full = true;
 		else if (strcmp(argv[i], "--nightly") == 0)
-			o = (struct options){ .length = 3, .random = 240, .seed = o.seed, .operations = 3000, .jobs = o.jobs, .kind = o.kind, .full = true };
+			o = (struct options){ .length = 3,
+					      .random = 240,
+					      .seed = o.seed,
+					      .operations = 3000,
+					      .jobs = o.jobs,
+					      .kind = o.kind,
+					      .full = true };
 		else if (i + 1 == argc || !take_value(&o, argv[i], argv[i + 1]))
 			return usage();
 		else

@@ -15,9 +15,9 @@
 enum { ORACLE_SECTOR = 512, ORACLE_FOREIGN = -1, ORACLE_UNKNOWN = -2 };
 
 struct oracle_event {
-	size_t position;   /* changes recorded before it began (write) or when it was acknowledged (flush) */
+	size_t position; /* changes recorded before it began (write) or when it was acknowledged (flush) */
 	bool is_flush;
-	bool maybe;        /* the operation failed: each sector may or may not have it */
+	bool maybe; /* the operation failed: each sector may or may not have it */
 	uint64_t sector;
 	uint64_t count;
 	int value;

@@ -22,7 +22,8 @@ static int run_sequence(struct test *t, const enum op *ops, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		struct vhdx_error error = { .status = 0 };
 
-		length += snprintf(t->description + length, sizeof(t->description) - (size_t)length, "%s%s", i != 0 ? ", " : "", op_names[ops[i]]);
+		length += snprintf(t->description + length, sizeof(t->description) - (size_t)length, "%s%s", i != 0 ? ", " : "",
+				   op_names[ops[i]]);
 		from = t->w.record.count;
 		if (workload_run(&t->w, ops[i], &error) < 0)
 			return failed(t, op_names[ops[i]], &error);
@@ -68,7 +69,8 @@ static int run_bad_front(struct test *t)
 int run_chosen(struct test *t)
 {
 	static const enum op chosen[][9] = {
-		{ OP_WRITE_PARTIAL, OP_WRITE_NEW, OP_KILL, OP_WRITE_IN, OP_WRITE_SPAN, OP_FLUSH, OP_KILL, OP_WRITE_PARTIAL, OP_CLOSE },
+		{ OP_WRITE_PARTIAL, OP_WRITE_NEW, OP_KILL, OP_WRITE_IN, OP_WRITE_SPAN, OP_FLUSH, OP_KILL, OP_WRITE_PARTIAL,
+		  OP_CLOSE },
 		{ OP_DISCARD, OP_FLUSH, OP_WRITE_NEW, OP_FLUSH, OP_WRITE_IN, OP_FLUSH, OP_WRITE_SPAN, OP_FLUSH, END },
 		{ OP_WRITE_NEW, OP_FLUSH, OP_ZERO_BLOCK, OP_FLUSH, OP_WRITE_PARTIAL, OP_FLUSH, OP_WRITE_IN, OP_CLOSE, END },
 		{ OP_WRITE_PARTIAL, OP_FLUSH, OP_WRITE_SPAN, OP_FLUSH, OP_DISCARD, OP_WRITE_IN, OP_FLUSH, OP_CLOSE, END },
@@ -143,7 +145,8 @@ static int wide_round(struct test *t, enum wide what, unsigned round, struct vhd
 	for (uint64_t page = 0; status == VHDX_OK && page < t->w.kind->wide; page++) {
 		uint64_t sector = (page * 512 + round) * BLOCK_SECTORS;
 
-		status = what == WIDE_ZERO ? workload_zero(&t->w, sector, BLOCK_SECTORS, error) : workload_write(&t->w, sector, WIDE_SECTORS / 2, error);
+		status = what == WIDE_ZERO ? workload_zero(&t->w, sector, BLOCK_SECTORS, error)
+					   : workload_write(&t->w, sector, WIDE_SECTORS / 2, error);
 	}
 	return status;
 }
@@ -164,8 +167,10 @@ static int run_wide_sequence(struct test *t, const char *name, const enum wide *
 int run_wide(struct test *t)
 {
 	static const enum wide zeros[] = { WIDE_ZERO, WIDE_ZERO, WIDE_ZERO, WIDE_ZERO, WIDE_ZERO, WIDE_ZERO, WIDE_END };
-	static const enum wide flushed[] = { WIDE_ZERO, WIDE_FLUSH, WIDE_ZERO, WIDE_ZERO, WIDE_ZERO, WIDE_ZERO, WIDE_ZERO, WIDE_END };
-	static const enum wide writes[] = { WIDE_WRITE, WIDE_FLUSH, WIDE_WRITE, WIDE_ZERO, WIDE_ZERO, WIDE_ZERO, WIDE_WRITE, WIDE_END };
+	static const enum wide flushed[] = { WIDE_ZERO, WIDE_FLUSH, WIDE_ZERO, WIDE_ZERO,
+					     WIDE_ZERO, WIDE_ZERO,  WIDE_ZERO, WIDE_END };
+	static const enum wide writes[] = { WIDE_WRITE, WIDE_FLUSH, WIDE_WRITE, WIDE_ZERO,
+					    WIDE_ZERO,  WIDE_ZERO,  WIDE_WRITE, WIDE_END };
 	int result = run_wide_sequence(t, "zeros in many pages", zeros);
 
 	if (result == 0)

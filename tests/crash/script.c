@@ -18,10 +18,10 @@
 struct script {
 	struct workload w;
 	uint8_t *model;
-	uint8_t *flushed;   /* the model at the last flush */
+	uint8_t *flushed; /* the model at the last flush */
 	uint8_t *found;
-	bool *touched;      /* sectors changed since */
-	uint64_t state;     /* of the random numbers */
+	bool *touched;  /* sectors changed since */
+	uint64_t state; /* of the random numbers */
 	uint64_t operations;
 	char why[1600];
 };
@@ -40,8 +40,8 @@ static int differ(struct script *s, const char *what, uint64_t offset, const str
 
 	if (error != NULL)
 		(void)vhdx_error_text(error, text, sizeof(text));
-	(void)snprintf(s->why, sizeof(s->why), "%s after %" PRIu64 " operations: %s at 0x%" PRIx64 " %s", s->w.kind->name, s->operations, what, offset,
-		       text);
+	(void)snprintf(s->why, sizeof(s->why), "%s after %" PRIu64 " operations: %s at 0x%" PRIx64 " %s", s->w.kind->name,
+		       s->operations, what, offset, text);
 	return 1;
 }
 
@@ -133,7 +133,8 @@ static int change(struct script *s, uint64_t choice, uint64_t offset, uint64_t l
 
 static int step(struct script *s)
 {
-	uint64_t choice = pick(s, 100), offset = pick(s, s->w.disk_size), most = pick(s, 8) == 0 ? 1200000 : 9000, length = 1 + pick(s, most);
+	uint64_t choice = pick(s, 100), offset = pick(s, s->w.disk_size), most = pick(s, 8) == 0 ? 1200000 : 9000,
+		 length = 1 + pick(s, most);
 	struct vhdx_error error;
 
 	if (pick(s, 2) == 0) { /* whole sectors, half of the time */
@@ -218,7 +219,8 @@ static int report(const struct result *results, uint64_t seed)
 int main(int argc, char **argv)
 {
 	uint64_t operations = 100000, seed = 1;
-	struct result *results = mmap(NULL, kind_count * sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct result *results = mmap(NULL, kind_count * sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+				      0);
 	const char *kind = NULL;
 	unsigned long jobs = 2, running = 0;
 

@@ -17,7 +17,7 @@ struct segment {
 	size_t count;
 	size_t begin;
 	size_t end;
-	uint8_t *fate;              /* of each change, while a state is made */
+	uint8_t *fate; /* of each change, while a state is made */
 	struct seen seen;
 };
 
@@ -71,7 +71,8 @@ static int one_state(struct segment *s, uint64_t mask)
 		length = snprintf(what, sizeof(what), "changes %zu..%zu ", s->begin, s->end);
 		for (size_t i = 0; i < s->count && length < 150; i++)
 			what[length++] = "-+t*"[s->fate[i]];
-		(void)snprintf(what + length, sizeof(what) - (size_t)length, mask != 0 ? " mask %llx" : "", (unsigned long long)mask);
+		(void)snprintf(what + length, sizeof(what) - (size_t)length, mask != 0 ? " mask %llx" : "",
+			       (unsigned long long)mask);
 		result = s->states->check(s->states->context, state, s->end, what);
 	}
 	cow_free(state);
@@ -99,7 +100,7 @@ static int some_subsets(struct segment *s)
 		uint64_t chance = next_random(&s->states->seed) % 8;
 
 		for (size_t i = 0; i < s->count; i++) {
-			bool kept = kind == 0 ? i < index
+			bool kept = kind == 0   ? i < index
 				    : kind == 1 ? i != index
 				    : kind == 2 ? i == index
 				    : kind == 3 ? i != index && i != index + 1
@@ -197,7 +198,12 @@ int states_enumerate(struct states *states)
 	int result = 0;
 
 	for (size_t i = 0; result == 0 && i <= record->count; i++) {
-		struct segment s = { .states = states, .base = base, .changes = record->changes + begin, .count = i - begin, .begin = begin, .end = i };
+		struct segment s = { .states = states,
+				     .base = base,
+				     .changes = record->changes + begin,
+				     .count = i - begin,
+				     .begin = begin,
+				     .end = i };
 
 		if (i < record->count && record->changes[i].kind != CHANGE_FLUSH)
 			continue;

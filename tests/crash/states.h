@@ -13,16 +13,16 @@
 typedef int (*state_check)(void *context, struct cowfile *state, size_t end, const char *what);
 
 struct states {
-	const struct cowfile *start;   /* before any change */
+	const struct cowfile *start; /* before any change */
 	const struct record *record;
-	size_t from;                   /* only crashes during the changes from this index on */
-	unsigned samples;              /* random subsets where there are more than 12 unsynced changes */
+	size_t from;      /* only crashes during the changes from this index on */
+	unsigned samples; /* random subsets where there are more than 12 unsynced changes */
 	uint64_t seed;
-	bool few;                      /* one torn and one spoiled state for each change */
-	uint64_t spoil_below;          /* changes below this file offset may be spoiled; 0: none */
-	state_check check;             /* for each state whose content was not seen since the last flush */
+	bool few;             /* one torn and one spoiled state for each change */
+	uint64_t spoil_below; /* changes below this file offset may be spoiled; 0: none */
+	state_check check;    /* for each state whose content was not seen since the last flush */
 	void *context;
-	uint64_t made;                 /* counts all of them */
+	uint64_t made; /* counts all of them */
 };
 
 /*

@@ -86,7 +86,8 @@ int watch_read(const struct watch *watch, vhdx_disk *disk, uint8_t *content, str
 	for (size_t i = 0; status == VHDX_OK && i < watch->count; i++) {
 		const struct watch_range *r = &watch->ranges[i];
 
-		status = vhdx_read(disk, content + r->at * ORACLE_SECTOR, (size_t)(r->count * ORACLE_SECTOR), r->sector * ORACLE_SECTOR, error);
+		status = vhdx_read(disk, content + r->at * ORACLE_SECTOR, (size_t)(r->count * ORACLE_SECTOR),
+				   r->sector * ORACLE_SECTOR, error);
 	}
 	return status;
 }
@@ -128,7 +129,8 @@ static bool sector_is_right(const int *set, const struct oracle *oracle, size_t 
 	return is_in(values, oracle_allowed(oracle, end, sector, values, 64), value);
 }
 
-bool watch_compare(struct watch *watch, const struct oracle *oracle, size_t end, const uint8_t *content, uint64_t *wrong, int *value)
+bool watch_compare(struct watch *watch, const struct oracle *oracle, size_t end, const uint8_t *content, uint64_t *wrong,
+		   int *value)
 {
 	if (watch->end != end)
 		find_sets(watch, oracle, end);

@@ -8,8 +8,8 @@
 #define MIB UINT64_C(1048576)
 enum { BLOCK = BLOCK_SECTORS };
 
-const char *const op_names[OP_COUNT] = { "write-in-block", "write-new-block", "write-partial", "write-spanning", "zero-block", "zero-part", "discard", "flush",
-					 "close", "kill" };
+const char *const op_names[OP_COUNT] = { "write-in-block", "write-new-block", "write-partial", "write-spanning", "zero-block",
+					 "zero-part",      "discard",         "flush",         "close",          "kill" };
 
 const struct kind kinds[] = {
 	{ "vhdx-dynamic-512", VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 512, 0 },

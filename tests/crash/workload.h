@@ -6,8 +6,19 @@
 #include "cowfile.h"
 #include "oracle.h"
 
-enum op { OP_WRITE_IN, OP_WRITE_NEW, OP_WRITE_PARTIAL, OP_WRITE_SPAN, OP_ZERO_BLOCK, OP_ZERO_PART, OP_DISCARD, OP_FLUSH, OP_CLOSE, OP_KILL,
-	  OP_COUNT };
+enum op {
+	OP_WRITE_IN,
+	OP_WRITE_NEW,
+	OP_WRITE_PARTIAL,
+	OP_WRITE_SPAN,
+	OP_ZERO_BLOCK,
+	OP_ZERO_PART,
+	OP_DISCARD,
+	OP_FLUSH,
+	OP_CLOSE,
+	OP_KILL,
+	OP_COUNT
+};
 extern const char *const op_names[OP_COUNT];
 
 struct kind {
@@ -31,7 +42,7 @@ struct workload {
 	struct oracle oracle;
 	struct vhdx_disk *disk; /* NULL when closed */
 	int next_value;
-	size_t killed_at;         /* changes recorded when the last process died */
+	size_t killed_at; /* changes recorded when the last process died */
 	uint64_t disk_size;
 	uint64_t structures_end;  /* headers, log, metadata and BAT lie below; 0 for VHD */
 	struct vhdx_guid file_id; /* FileWriteGuid and DataWriteGuid at the start */
@@ -41,8 +52,8 @@ struct workload {
 /* Every allocation of the library while it runs workloads. */
 struct workload_memory {
 	uint64_t calls;
-	uint64_t at;   /* which one fails, 1 is the next; 0: none */
-	bool sticky;   /* and all later ones */
+	uint64_t at; /* which one fails, 1 is the next; 0: none */
+	bool sticky; /* and all later ones */
 	uint64_t hits;
 	uint64_t live; /* not yet released */
 };

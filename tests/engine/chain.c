@@ -30,9 +30,14 @@ static void expect_mix(enum vhdx_format format, uint64_t size, uint32_t sector_s
 	static const unsigned depths[] = { 1, 2, 3, 5 };
 
 	for (unsigned i = 0; i < 48; i++)
-		expect_chain(&(struct chain_plan){ .format = format, .base = i % 2 == 0 ? VHDX_TYPE_FIXED : VHDX_TYPE_DYNAMIC, .depth = depths[i / 2 % 4],
-						   .size = size, .size_step = i % 3 == 0 ? 4096 : 0, .logical_sector_size = sector_size,
-						   .blocks = 8, .seed = 1000 + i });
+		expect_chain(&(struct chain_plan){ .format = format,
+						   .base = i % 2 == 0 ? VHDX_TYPE_FIXED : VHDX_TYPE_DYNAMIC,
+						   .depth = depths[i / 2 % 4],
+						   .size = size,
+						   .size_step = i % 3 == 0 ? 4096 : 0,
+						   .logical_sector_size = sector_size,
+						   .blocks = 8,
+						   .seed = 1000 + i });
 }
 
 Test(chain, vhd_of_every_mix)
@@ -55,8 +60,13 @@ Test(chain, vhdx_of_every_mix_with_4096_byte_sectors)
 Test(chain, sizes_of_all_levels_differ)
 {
 	for (unsigned i = 0; i < 40; i++)
-		expect_chain(&(struct chain_plan){ .format = i % 2 == 0 ? VHDX_FORMAT_VHD : VHDX_FORMAT_VHDX, .base = VHDX_TYPE_DYNAMIC, .depth = 4 + i % 3,
-						   .size = 6 * RECIPE_MIB, .size_step = 4096, .blocks = 3, .seed = 5000 + i });
+		expect_chain(&(struct chain_plan){ .format = i % 2 == 0 ? VHDX_FORMAT_VHD : VHDX_FORMAT_VHDX,
+						   .base = VHDX_TYPE_DYNAMIC,
+						   .depth = 4 + i % 3,
+						   .size = 6 * RECIPE_MIB,
+						   .size_step = 4096,
+						   .blocks = 3,
+						   .seed = 5000 + i });
 }
 
 /* What a grandparent holds beyond the end of the parent must not shine through. */
@@ -87,8 +97,13 @@ Test(chain, a_short_middle_hides_what_is_below_it)
 
 static void expect_depth(enum vhdx_format format, unsigned depth)
 {
-	expect_chain(&(struct chain_plan){ .format = format, .base = VHDX_TYPE_DYNAMIC, .depth = depth, .size = 4 * RECIPE_MIB, .blocks = 1,
-					   .block_size = 1u << 20, .seed = depth });
+	expect_chain(&(struct chain_plan){ .format = format,
+					   .base = VHDX_TYPE_DYNAMIC,
+					   .depth = depth,
+					   .size = 4 * RECIPE_MIB,
+					   .blocks = 1,
+					   .block_size = 1u << 20,
+					   .seed = depth });
 }
 
 Test(chain, depth_64)
@@ -109,7 +124,11 @@ Test(chain, depth_257_is_refused)
 	static const enum vhdx_format formats[] = { VHDX_FORMAT_VHD, VHDX_FORMAT_VHDX };
 
 	for (unsigned i = 0; i < 2; i++) {
-		struct chain_plan plan = { .format = formats[i], .base = VHDX_TYPE_DYNAMIC, .depth = 257, .size = 4 * RECIPE_MIB, .block_size = 1u << 20 };
+		struct chain_plan plan = { .format = formats[i],
+					   .base = VHDX_TYPE_DYNAMIC,
+					   .depth = 257,
+					   .size = 4 * RECIPE_MIB,
+					   .block_size = 1u << 20 };
 		struct chain chain;
 
 		chain_build(&chain, &plan);
@@ -122,7 +141,13 @@ Test(chain, depth_257_is_refused)
 
 static struct chain_plan pair_plan(enum vhdx_format format)
 {
-	return (struct chain_plan){ .format = format, .base = VHDX_TYPE_DYNAMIC, .depth = 2, .size = 8 * RECIPE_MIB, .block_size = 1u << 20, .blocks = 5, .seed = 77 };
+	return (struct chain_plan){ .format = format,
+				    .base = VHDX_TYPE_DYNAMIC,
+				    .depth = 2,
+				    .size = 8 * RECIPE_MIB,
+				    .block_size = 1u << 20,
+				    .blocks = 5,
+				    .seed = 77 };
 }
 
 /* One file alone says what it holds and what its parent would; it never invents the rest. */
@@ -211,8 +236,8 @@ struct provider {
 	struct chain *chain;
 	unsigned calls;
 	unsigned last_level;
-	int answer;       /* returned instead of looking, when not 0 */
-	bool twice;       /* offers a second file after the first was accepted */
+	int answer; /* returned instead of looking, when not 0 */
+	bool twice; /* offers a second file after the first was accepted */
 	int second;
 };
 
@@ -281,7 +306,8 @@ Test(chain, what_a_callback_may_do)
 	options.open_parent = provide;
 	options.open_parent_context = &provider;
 	provider.answer = VHDX_E_CANCELLED; /* it may end the open, saying nothing */
-	cr_expect(vhdx_open_file(&disk, &top, &options, &e) == VHDX_E_CANCELLED && e.status == VHDX_E_CANCELLED && e.message[0] != '\0');
+	cr_expect(vhdx_open_file(&disk, &top, &options, &e) == VHDX_E_CANCELLED && e.status == VHDX_E_CANCELLED &&
+		  e.message[0] != '\0');
 	cr_expect_str_eq(e.file, "top");
 	cr_expect(memfile_count(chain.files[0], MEMFILE_CLOSE) == 0);
 	provider.answer = 0;

@@ -13,7 +13,8 @@
 static const enum vhdx_format formats[] = { VHDX_FORMAT_VHD, VHDX_FORMAT_VHDX };
 
 /* A child in `d` with one stored path fails to open so, in both formats. */
-static void expect_refused(const struct hostdir *d, enum vhdx_path_kind kind, const char *path, const struct vhdx_resolver *resolver, int status)
+static void expect_refused(const struct hostdir *d, enum vhdx_path_kind kind, const char *path,
+			   const struct vhdx_resolver *resolver, int status)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		if (formats[i] == VHDX_FORMAT_VHDX && kind > VHDX_PATH_ABSOLUTE)
@@ -26,9 +27,22 @@ static void expect_refused(const struct hostdir *d, enum vhdx_path_kind kind, co
 Test(policy, paths_that_lead_off_the_disk)
 {
 	static const char *const absolute[] = {
-		"/etc/shadow", "\\\\host\\share\\x.vhdx", "//host/share/x.vhdx", "\\\\?\\UNC\\host\\share\\x.vhdx",
-		"\\\\?\\Volume{26a21bda-a627-11d7-9931-806e6f6e6963}\\x.vhdx", "\\\\.\\PhysicalDrive0", "\\\\?\\GLOBALROOT\\Device\\x", "/dev/zero",
-		"/dev/mem", "/proc/self/mem", "C:\\x.vhdx", "\\\\?\\C:\\x.vhdx", "C:", "CON", "\\x", "x",
+		"/etc/shadow",
+		"\\\\host\\share\\x.vhdx",
+		"//host/share/x.vhdx",
+		"\\\\?\\UNC\\host\\share\\x.vhdx",
+		"\\\\?\\Volume{26a21bda-a627-11d7-9931-806e6f6e6963}\\x.vhdx",
+		"\\\\.\\PhysicalDrive0",
+		"\\\\?\\GLOBALROOT\\Device\\x",
+		"/dev/zero",
+		"/dev/mem",
+		"/proc/self/mem",
+		"C:\\x.vhdx",
+		"\\\\?\\C:\\x.vhdx",
+		"C:",
+		"CON",
+		"\\x",
+		"x",
 	};
 	struct hostdir d;
 
@@ -45,7 +59,8 @@ Test(policy, paths_that_lead_off_the_disk)
 /* What is not relative is not taken for it. */
 Test(policy, absolute_paths_in_the_place_of_relative_ones)
 {
-	static const char *const paths[] = { "/etc/shadow", "\\etc\\shadow", "\\\\host\\share\\x", "C:\\x", "C:x", "\\\\.\\PhysicalDrive0", "/dev/zero" };
+	static const char *const paths[] = { "/etc/shadow", "\\etc\\shadow",         "\\\\host\\share\\x", "C:\\x",
+					     "C:x",         "\\\\.\\PhysicalDrive0", "/dev/zero" };
 	struct hostdir d;
 
 	hostdir_start(&d);
@@ -68,7 +83,8 @@ Test(policy, a_foreign_file_is_never_a_parent)
 	for (unsigned i = 0; i < 2; i++) {
 		family_put_child(&d, "a/c.img", formats[i], 10, VHDX_PATH_RELATIVE, "..\\shadow");
 		family_expect_failure(hostdir_path(&d, "a/c.img"), NULL, VHDX_E_PARENT_MISMATCH);
-		family_put_child(&d, "a/c.img", formats[i], 10, VHDX_PATH_RELATIVE, "..\\..\\..\\..\\..\\..\\..\\..\\..\\..\\etc\\hostname");
+		family_put_child(&d, "a/c.img", formats[i], 10, VHDX_PATH_RELATIVE,
+				 "..\\..\\..\\..\\..\\..\\..\\..\\..\\..\\etc\\hostname");
 		{
 			struct vhdx_error e = { .status = 0 };
 			vhdx_disk *disk = NULL;
@@ -104,7 +120,8 @@ Test(policy, only_regular_files)
 }
 
 /* `fill` repeated to `length` characters as the relative path of a child. */
-static int open_with_long_path(const struct hostdir *d, enum vhdx_format format, const char *fill, size_t length, struct vhdx_error *e)
+static int open_with_long_path(const struct hostdir *d, enum vhdx_format format, const char *fill, size_t length,
+			       struct vhdx_error *e)
 {
 	char *path = malloc(length + 1);
 	vhdx_disk *disk = NULL;
@@ -133,14 +150,17 @@ Test(policy, paths_longer_than_any_host_has)
 	hostdir_make(&d, "n");
 	for (unsigned i = 0; i < 3; i++) {
 		for (size_t length = 200; length <= 32768; length = length < 30000 ? length * 3 + 1 : length + 32768 - 30000) {
-			cr_expect(open_with_long_path(&d, VHDX_FORMAT_VHD, fills[i], length, &e) == VHDX_E_PARENT_MISSING, "%s", e.message);
-			cr_expect(length > 30000 || open_with_long_path(&d, VHDX_FORMAT_VHDX, fills[i], length, &e) == VHDX_E_PARENT_MISSING);
+			cr_expect(open_with_long_path(&d, VHDX_FORMAT_VHD, fills[i], length, &e) == VHDX_E_PARENT_MISSING, "%s",
+				  e.message);
+			cr_expect(length > 30000 ||
+				  open_with_long_path(&d, VHDX_FORMAT_VHDX, fills[i], length, &e) == VHDX_E_PARENT_MISSING);
 		}
 	}
 	cr_expect(open_with_long_path(&d, VHDX_FORMAT_VHD, "n", 32768, &e) == VHDX_E_PARENT_MISSING);
 	cr_expect(open_with_long_path(&d, VHDX_FORMAT_VHD, "n", 32769, &e) == VHDX_E_DAMAGED);
 	cr_expect_str_eq(e.rule, "VHD-056");
-	cr_expect(open_with_long_path(&d, VHDX_FORMAT_VHDX, "n", 32767, &e) == VHDX_E_DAMAGED); /* the item is longer than 64 KiB */
+	cr_expect(open_with_long_path(&d, VHDX_FORMAT_VHDX, "n", 32767, &e) ==
+		  VHDX_E_DAMAGED); /* the item is longer than 64 KiB */
 	cr_expect_str_eq(e.rule, "VHDX-193");
 	hostdir_end(&d);
 }
@@ -165,7 +185,8 @@ Test(policy, texts_that_are_no_texts)
 	family_expect_failure(hostdir_path(&d, "c.vhd"), NULL, VHDX_E_PARENT_DENIED);
 	memfile_free(m);
 	m = family_child(VHDX_FORMAT_VHDX, 10, VHDX_PATH_RELATIVE, "pX.vhdx");
-	for (uint64_t at = 2 * RECIPE_MIB + 65536; at < 2 * RECIPE_MIB + 70000; at += 2) /* the same in a VHDX, where it is damage: D-50 */
+	for (uint64_t at = 2 * RECIPE_MIB + 65536; at < 2 * RECIPE_MIB + 70000;
+	     at += 2) /* the same in a VHDX, where it is damage: D-50 */
 		if (recipe_get(m, at, 8) == UINT64_C(0x0076002E00580070))
 			text = at;
 	cr_assert(text > 2 * RECIPE_MIB);
@@ -252,7 +273,8 @@ Test(policy, raw_is_never_a_parent)
 
 	recipe_fill(raw, 0, FAMILY_SIZE, 0, 1);
 	expect_pair_fails(child, raw, VHDX_E_PARENT_MISMATCH, "VHDX-174");
-	EXPECT_OK(check_open_fails((struct memfile *const[]){ child, raw }, 2, VHDX_OPEN_IGNORE_PARENT_IDENTITY, VHDX_E_PARENT_MISMATCH, "VHDX-174"));
+	EXPECT_OK(check_open_fails((struct memfile *const[]){ child, raw }, 2, VHDX_OPEN_IGNORE_PARENT_IDENTITY,
+				   VHDX_E_PARENT_MISMATCH, "VHDX-174"));
 	memfile_free(child);
 	memfile_free(raw);
 }

@@ -12,11 +12,17 @@ static const enum vhdx_format formats[] = { VHDX_FORMAT_VHD, VHDX_FORMAT_VHDX };
 /* B-33: from the folder of the child, whatever the current directory; beside, above, below, and in a neighbouring folder. */
 Test(resolver, relative_paths)
 {
-	static const struct { const char *child, *parent, *path; } places[] = {
-		{ "c.img", "p.img", ".\\p.img" },        { "c.img", "p.img", "p.img" },
-		{ "c.img", "a/p.img", "a\\p.img" },      { "c.img", "a/b/p.img", ".\\a\\b\\p.img" },
-		{ "a/c.img", "p.img", "..\\p.img" },     { "a/b/c.img", "p.img", "..\\..\\p.img" },
-		{ "a/c.img", "b/p.img", "..\\b\\p.img" }, { "a/c.img", "b/p.img", "../b/p.img" },
+	static const struct {
+		const char *child, *parent, *path;
+	} places[] = {
+		{ "c.img", "p.img", ".\\p.img" },
+		{ "c.img", "p.img", "p.img" },
+		{ "c.img", "a/p.img", "a\\p.img" },
+		{ "c.img", "a/b/p.img", ".\\a\\b\\p.img" },
+		{ "a/c.img", "p.img", "..\\p.img" },
+		{ "a/b/c.img", "p.img", "..\\..\\p.img" },
+		{ "a/c.img", "b/p.img", "..\\b\\p.img" },
+		{ "a/c.img", "b/p.img", "../b/p.img" },
 		{ "a/c.img", "b/p.img", ".\\..\\.\\b\\\\p.img" },
 	};
 
@@ -90,14 +96,31 @@ Test(resolver, case_does_not_matter_where_the_exact_name_is_absent)
 
 Test(resolver, maps)
 {
-	static const struct { const char *from, *stored; bool found; } cases[] = {
-		{ "C:", "C:\\p.img", true },          { "C:\\", "C:\\p.img", true },        { "c:", "C:\\p.img", true },
-		{ "C:", "c:/p.img", true },           { "C:", "\\\\?\\C:\\p.img", true },   { "\\\\?\\C:", "C:\\p.img", true },
-		{ "C:\\VMs", "C:\\vms\\p.img", true }, { "C:/VMs/", "C:\\VMs\\p.img", true }, { "C:\\VMs", "C:\\VMs\\\\p.img", true },
-		{ "C:\\VM", "C:\\VMs\\p.img", false }, { "D:", "C:\\p.img", false },         { "C:", "C:p.img", false },
-		{ "C:\\VMs\\x", "C:\\VMs\\p.img", false }, { "", "C:\\p.img", false },     { "\\", "\\p.img", false },
-		{ "C:", "C:\\..\\p.img", false },     { "C:", "C:\\a\\..\\p.img", false },  { "C:", "C:\\a/../p.img", false },
-		{ "C:", "C:\\P.IMG", true },          { "C:", "C:\\p.img\\..", false },     { "C:", "C:", false },
+	static const struct {
+		const char *from, *stored;
+		bool found;
+	} cases[] = {
+		{ "C:", "C:\\p.img", true },
+		{ "C:\\", "C:\\p.img", true },
+		{ "c:", "C:\\p.img", true },
+		{ "C:", "c:/p.img", true },
+		{ "C:", "\\\\?\\C:\\p.img", true },
+		{ "\\\\?\\C:", "C:\\p.img", true },
+		{ "C:\\VMs", "C:\\vms\\p.img", true },
+		{ "C:/VMs/", "C:\\VMs\\p.img", true },
+		{ "C:\\VMs", "C:\\VMs\\\\p.img", true },
+		{ "C:\\VM", "C:\\VMs\\p.img", false },
+		{ "D:", "C:\\p.img", false },
+		{ "C:", "C:p.img", false },
+		{ "C:\\VMs\\x", "C:\\VMs\\p.img", false },
+		{ "", "C:\\p.img", false },
+		{ "\\", "\\p.img", false },
+		{ "C:", "C:\\..\\p.img", false },
+		{ "C:", "C:\\a\\..\\p.img", false },
+		{ "C:", "C:\\a/../p.img", false },
+		{ "C:", "C:\\P.IMG", true },
+		{ "C:", "C:\\p.img\\..", false },
+		{ "C:", "C:", false },
 	};
 
 	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
@@ -134,7 +157,8 @@ Test(resolver, map_of_a_volume)
 	hostdir_make(&d, "v");
 	hostdir_make(&d, "v/VMs");
 	family_put_parent(&d, "v/VMs/p.vhdx", VHDX_FORMAT_VHDX, 10);
-	family_put_child(&d, "c.vhdx", VHDX_FORMAT_VHDX, 10, VHDX_PATH_VOLUME, "\\\\?\\Volume{26a21bda-a627-11d7-9931-806e6f6e6963}\\VMs\\p.vhdx");
+	family_put_child(&d, "c.vhdx", VHDX_FORMAT_VHDX, 10, VHDX_PATH_VOLUME,
+			 "\\\\?\\Volume{26a21bda-a627-11d7-9931-806e6f6e6963}\\VMs\\p.vhdx");
 	family_expect_failure(hostdir_path(&d, "c.vhdx"), NULL, VHDX_E_PARENT_DENIED);
 	maps[0].to = d.path;
 	maps[1].to = hostdir_path(&d, "v");
@@ -155,7 +179,8 @@ Test(resolver, url_through_a_map)
 	family_put_parent(&d, "m/my parent.vhd", VHDX_FORMAT_VHD, 10);
 	family_put_child(&d, "c1.vhd", VHDX_FORMAT_VHD, 10, VHDX_PATH_URL, "file://localhost/Volumes/disk/my%20parent.vhd");
 	family_put_child(&d, "c2.vhd", VHDX_FORMAT_VHD, 10, VHDX_PATH_URL, "file:///Volumes/disk/my%20parent.vhd");
-	family_put_child(&d, "c3.vhd", VHDX_FORMAT_VHD, 10, VHDX_PATH_URL, "file://localhost/Volumes/disk/x/%2e%2E/my%20parent.vhd");
+	family_put_child(&d, "c3.vhd", VHDX_FORMAT_VHD, 10, VHDX_PATH_URL,
+			 "file://localhost/Volumes/disk/x/%2e%2E/my%20parent.vhd");
 	family_put_child(&d, "c4.vhd", VHDX_FORMAT_VHD, 10, VHDX_PATH_URL, "http://host/Volumes/disk/my%20parent.vhd");
 	family_put_child(&d, "c5.vhd", VHDX_FORMAT_VHD, 10, VHDX_PATH_URL, "file://localhost");
 	family_put_child(&d, "c6.vhd", VHDX_FORMAT_VHD, 10, VHDX_PATH_URL, "file://localhost/Volumes/disk/my%2");
@@ -204,7 +229,8 @@ Test(resolver, search_directories)
 		directories[2] = hostdir_path(&d, "absent");
 		resolver.search = directories;
 		resolver.search_count = 3;
-		cr_expect(family_open(&disk, hostdir_path(&d, "c.img"), &resolver, &diary, &e) == VHDX_E_PARENT_MISSING, "%s", e.message);
+		cr_expect(family_open(&disk, hostdir_path(&d, "c.img"), &resolver, &diary, &e) == VHDX_E_PARENT_MISSING, "%s",
+			  e.message);
 		cr_expect(diary.count == 4, "the relative path, and each directory once: %u", diary.count);
 		family_expect_failure(hostdir_path(&d, "c.img"), &resolver, VHDX_E_PARENT_MISSING);
 		family_put_parent(&d, "two/P.AVHDX", formats[i], 10);
@@ -220,8 +246,10 @@ Test(resolver, order_of_attempts)
 {
 	static const char *const expected[] = { "rel.vhdx", "\\\\?\\Volume{1}\\vol.vhdx", "mapped/abs.vhdx", "search" };
 	char linkage[] = "{00000000-0000-0000-0000-000000000001}";
-	struct recipe_pair pairs[] = { { "absolute_win32_path", "C:\\abs.vhdx" }, { "volume_path", "\\\\?\\Volume{1}\\vol.vhdx" },
-				       { "parent_linkage", linkage }, { "relative_path", ".\\rel.vhdx" } };
+	struct recipe_pair pairs[] = { { "absolute_win32_path", "C:\\abs.vhdx" },
+				       { "volume_path", "\\\\?\\Volume{1}\\vol.vhdx" },
+				       { "parent_linkage", linkage },
+				       { "relative_path", ".\\rel.vhdx" } };
 	struct vhdx_resolver resolver = VHDX_RESOLVER_INIT;
 	struct vhdx_path_map map = { "C:", NULL };
 	struct recipe_vhdx k = RECIPE_VHDX_INIT;
@@ -242,7 +270,7 @@ Test(resolver, order_of_attempts)
 	memfile_free(m);
 	hostdir_make(&d, "mapped");
 	hostdir_make(&d, "search");
-	family_put_parent(&d, "rel.vhdx", VHDX_FORMAT_VHDX, 40); /* wrong identity */
+	family_put_parent(&d, "rel.vhdx", VHDX_FORMAT_VHDX, 40);       /* wrong identity */
 	family_put_parent(&d, "mapped/abs.vhdx", VHDX_FORMAT_VHD, 41); /* wrong format */
 	map.to = hostdir_path(&d, "mapped");
 	directory = hostdir_path(&d, "search");
@@ -304,7 +332,8 @@ Test(resolver, a_chain_over_folders)
 	vhdx_close(disk);
 	cr_assert(unlink(hostdir_path(&d, "two/three/base.vhd")) == 0); /* the error names the child that misses its parent */
 	cr_expect(family_open(&disk, hostdir_path(&d, "one/top.vhd"), NULL, &diary, &e) == VHDX_E_PARENT_MISSING);
-	cr_expect(e.level == 1 && strstr(e.file, "middle.vhd") != NULL && strstr(e.message, "base.vhd") != NULL, "%s: %s", e.file, e.message);
+	cr_expect(e.level == 1 && strstr(e.file, "middle.vhd") != NULL && strstr(e.message, "base.vhd") != NULL, "%s: %s", e.file,
+		  e.message);
 	hostdir_end(&d);
 }
 
@@ -352,7 +381,8 @@ Test(resolver, a_parent_that_is_being_written)
 	family_expect(hostdir_path(&d, "c.vhdx"), &resolver);
 	vhdx_file_close(&writer);
 	family_expect(hostdir_path(&d, "c.vhdx"), NULL);
-	cr_assert(family_open(&disk, hostdir_path(&d, "c.vhdx"), NULL, &diary, &e) == VHDX_OK); /* and nobody writes a parent in use */
+	cr_assert(family_open(&disk, hostdir_path(&d, "c.vhdx"), NULL, &diary, &e) ==
+		  VHDX_OK); /* and nobody writes a parent in use */
 	cr_expect(vhdx_file_open(&writer, hostdir_path(&d, "p.vhdx"), VHDX_FILE_WRITE, &e) == VHDX_E_LOCKED);
 	vhdx_close(disk);
 	cr_expect(vhdx_file_open(&writer, hostdir_path(&d, "p.vhdx"), VHDX_FILE_WRITE, &e) == VHDX_OK);

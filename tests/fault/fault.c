@@ -22,19 +22,20 @@
 enum { SCRIPT = 16, END = OP_COUNT, FAULT_MEMORY = FAULT_SHORT + 1, FAULT_KINDS };
 
 static const int scripts[][SCRIPT] = {
-	{ OP_WRITE_NEW, OP_WRITE_IN, OP_FLUSH, OP_WRITE_PARTIAL, OP_WRITE_SPAN, OP_FLUSH, OP_ZERO_PART, OP_DISCARD, OP_FLUSH, OP_WRITE_NEW, OP_WRITE_IN, OP_FLUSH,
-	  OP_ZERO_BLOCK, OP_CLOSE, END },
-	{ OP_WRITE_PARTIAL, OP_WRITE_NEW, OP_FLUSH, OP_KILL, OP_WRITE_IN, OP_WRITE_SPAN, OP_FLUSH, OP_DISCARD, OP_KILL, OP_WRITE_PARTIAL, OP_CLOSE, END },
+	{ OP_WRITE_NEW, OP_WRITE_IN, OP_FLUSH, OP_WRITE_PARTIAL, OP_WRITE_SPAN, OP_FLUSH, OP_ZERO_PART, OP_DISCARD, OP_FLUSH,
+	  OP_WRITE_NEW, OP_WRITE_IN, OP_FLUSH, OP_ZERO_BLOCK, OP_CLOSE, END },
+	{ OP_WRITE_PARTIAL, OP_WRITE_NEW, OP_FLUSH, OP_KILL, OP_WRITE_IN, OP_WRITE_SPAN, OP_FLUSH, OP_DISCARD, OP_KILL,
+	  OP_WRITE_PARTIAL, OP_CLOSE, END },
 };
 static const char *const fault_names[FAULT_KINDS] = { "I/O error", "partial write", "no space", "short transfer", "no memory" };
 
 struct run {
 	struct test t;
 	struct fault fault;
-	int kind;          /* of the fault */
+	int kind; /* of the fault */
 	bool sticky;
-	bool dead;         /* an operation said so */
-	bool failed;       /* an operation failed for more than lack of something */
+	bool dead;   /* an operation said so */
+	bool failed; /* an operation failed for more than lack of something */
 	bool flush_failed;
 	uint64_t faults;
 };
@@ -122,7 +123,8 @@ static int compare_newest(struct run *r)
 	if (vhdx_read(w->disk, r->t.found, w->disk_size, 0, &error) < 0)
 		return violate_error(&r->t, "read at the end", "", &error);
 	for (uint64_t s = 0; result == 0 && s < w->oracle.sectors; s++)
-		if (oracle_newest(&w->oracle, s) != ORACLE_UNKNOWN && oracle_value(r->t.found + s * ORACLE_SECTOR, s) != oracle_newest(&w->oracle, s))
+		if (oracle_newest(&w->oracle, s) != ORACLE_UNKNOWN &&
+		    oracle_value(r->t.found + s * ORACLE_SECTOR, s) != oracle_newest(&w->oracle, s))
 			result = violate(&r->t, "at the end", "a sector does not hold what was written last");
 	return result;
 }
@@ -142,16 +144,20 @@ static int one_run(struct run *r, const int *script, uint64_t at, bool power_cut
 
 	workload_reset(w);
 	r->dead = r->failed = r->flush_failed = false;
-	r->fault = (struct fault){ .kind = r->kind < FAULT_MEMORY ? (enum fault_kind)r->kind : FAULT_SHORT, .at = r->kind < FAULT_MEMORY ? at : 0,
+	r->fault = (struct fault){ .kind = r->kind < FAULT_MEMORY ? (enum fault_kind)r->kind : FAULT_SHORT,
+				   .at = r->kind < FAULT_MEMORY ? at : 0,
 				   .sticky = r->sticky };
-	workload_memory = (struct workload_memory){ .at = r->kind == FAULT_MEMORY ? at : 0, .sticky = r->sticky, .live = workload_memory.live };
+	workload_memory = (struct workload_memory){ .at = r->kind == FAULT_MEMORY ? at : 0,
+						    .sticky = r->sticky,
+						    .live = workload_memory.live };
 	w->file->fault = &r->fault;
 	for (unsigned i = 0; result == 0 && script[i] != END; i++) {
-		(void)snprintf(r->t.description, sizeof(r->t.description), "%s%s at call %" PRIu64 ", operation %u (%s)", fault_names[r->kind],
-			       r->sticky ? " from then on" : "", at, i, op_names[script[i]]);
+		(void)snprintf(r->t.description, sizeof(r->t.description), "%s%s at call %" PRIu64 ", operation %u (%s)",
+			       fault_names[r->kind], r->sticky ? " from then on" : "", at, i, op_names[script[i]]);
 		result = one_operation(r, (enum op)script[i]);
 	}
-	r->faults += r->fault.kind == FAULT_SHORT && r->kind != FAULT_MEMORY ? r->fault.hits : r->fault.hits + workload_memory.hits != 0;
+	r->faults += r->fault.kind == FAULT_SHORT && r->kind != FAULT_MEMORY ? r->fault.hits
+									     : r->fault.hits + workload_memory.hits != 0;
 	heal(r);
 	if (result == 0 && r->failed)
 		result = start_again(r);
@@ -224,7 +230,8 @@ static void start(const struct kind *kind, unsigned every, struct result *result
 
 int main(int argc, char **argv)
 {
-	struct result *results = mmap(NULL, kind_count * sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct result *results = mmap(NULL, kind_count * sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+				      0);
 	uint64_t faults = 0, states = 0;
 	const char *only = NULL;
 	unsigned every = 1, running = 0;

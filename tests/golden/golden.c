@@ -78,7 +78,8 @@ static void hash_content(vhdx_disk *disk, const struct image *image)
 	while (offset < size) {
 		struct vhdx_extent run;
 
-		cr_assert(vhdx_get_extent(disk, &run, offset, size - offset, &e) == VHDX_OK, "extent at %" PRIu64 ": %s", offset, e.message);
+		cr_assert(vhdx_get_extent(disk, &run, offset, size - offset, &e) == VHDX_OK, "extent at %" PRIu64 ": %s", offset,
+			  e.message);
 		cr_assert(run.disk_offset == offset && run.length != 0 && run.length <= size - offset);
 		offset += run.length;
 		if (run.kind != VHDX_EXTENT_DATA)
@@ -86,7 +87,8 @@ static void hash_content(vhdx_disk *disk, const struct image *image)
 		while (run.kind == VHDX_EXTENT_DATA && run.length != 0) {
 			size_t part = run.length < PIECE ? (size_t)run.length : PIECE;
 
-			cr_assert(vhdx_read(disk, buffer, part, run.disk_offset, &e) == VHDX_OK, "read at %" PRIu64 ": %s", run.disk_offset, e.message);
+			cr_assert(vhdx_read(disk, buffer, part, run.disk_offset, &e) == VHDX_OK, "read at %" PRIu64 ": %s",
+				  run.disk_offset, e.message);
 			cr_assert(EVP_DigestUpdate(hash, buffer, part) == 1);
 			run.disk_offset += part;
 			run.length -= part;
@@ -153,8 +155,8 @@ static void expect_info(vhdx_disk *disk, const struct image *image)
 	cr_assert(vhdx_get_info(disk, 0, &info, NULL) == VHDX_OK);
 	cr_expect(info.format == (vhdx ? VHDX_FORMAT_VHDX : VHDX_FORMAT_VHD));
 	cr_expect_str_eq(vhdx_type_name(info.type), image->type);
-	cr_expect(vhdx_disk_size(disk) == number(image->virtual_size) && info.virtual_size == vhdx_disk_size(disk), "size %" PRIu64 ", not %s",
-		  info.virtual_size, image->virtual_size);
+	cr_expect(vhdx_disk_size(disk) == number(image->virtual_size) && info.virtual_size == vhdx_disk_size(disk),
+		  "size %" PRIu64 ", not %s", info.virtual_size, image->virtual_size);
 	if (!vhdx)
 		return;
 	cr_expect(info.block_size == number(image->block_size));
@@ -196,7 +198,8 @@ static void check_image(const struct image *image)
 	vhdx_close(disk);
 	hash_file(path, image);
 	cr_assert(stat(path, &after) == 0);
-	cr_expect(before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec, "it was written to");
+	cr_expect(before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec,
+		  "it was written to");
 	cr_expect(before.st_size == after.st_size);
 }
 
@@ -211,9 +214,9 @@ static size_t load(struct image *images, size_t limit)
 	while (count < limit) {
 		struct image *i = &images[count];
 
-		if (fscanf(list, "%79s %23s %64s %7s %15s %23s %64s %7s %23s %7s %7s %7s", i->name, i->file_size, i->file_sha256, i->format, i->type,
-			   i->virtual_size, i->content_sha256, i->refused, i->block_size, i->logical_sector_size, i->physical_sector_size,
-			   i->log_pending) != 12)
+		if (fscanf(list, "%79s %23s %64s %7s %15s %23s %64s %7s %23s %7s %7s %7s", i->name, i->file_size, i->file_sha256,
+			   i->format, i->type, i->virtual_size, i->content_sha256, i->refused, i->block_size,
+			   i->logical_sector_size, i->physical_sector_size, i->log_pending) != 12)
 			break;
 		count++;
 	}
@@ -231,7 +234,8 @@ ParameterizedTestParameters(golden, image)
 
 ParameterizedTest(struct image *image, golden, image, .timeout = 300)
 {
-	if (getenv("VHDX_GOLDEN_SMALL") != NULL && strcmp(image->content_sha256, "zero") != 0 && number(image->virtual_size) > SMALL_LIMIT) {
+	if (getenv("VHDX_GOLDEN_SMALL") != NULL && strcmp(image->content_sha256, "zero") != 0 &&
+	    number(image->virtual_size) > SMALL_LIMIT) {
 		printf("golden: %s is skipped: larger than 2 GiB, and VHDX_GOLDEN_SMALL is set\n", image->name);
 		cr_skip_test("larger than 2 GiB, and VHDX_GOLDEN_SMALL is set");
 	}

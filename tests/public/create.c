@@ -32,10 +32,12 @@ static void expect_info(vhdx_disk *disk, const struct vhdx_create_options *o)
 	cr_assert(vhdx_get_info(disk, 0, &info, NULL) == VHDX_OK);
 	cr_expect(info.format == o->format && info.type == o->type && info.virtual_size == o->size);
 	cr_expect(info.block_size == (!vhdx && o->type == VHDX_TYPE_FIXED ? 0 : o->block_size));
-	cr_expect(info.logical_sector_size == (vhdx ? o->logical_sector_size : 512) && info.physical_sector_size == (vhdx ? o->physical_sector_size : 512));
+	cr_expect(info.logical_sector_size == (vhdx ? o->logical_sector_size : 512) &&
+		  info.physical_sector_size == (vhdx ? o->physical_sector_size : 512));
 	cr_expect(info.file_size == info.file_size / (vhdx ? RECIPE_MIB : 512) * (vhdx ? RECIPE_MIB : 512));
 	if (vhdx)
-		cr_expect(info.log_state == VHDX_LOG_CLEAN && info.log_length == RECIPE_MIB && strncmp(info.creator, "libvhdx ", 8) == 0);
+		cr_expect(info.log_state == VHDX_LOG_CLEAN && info.log_length == RECIPE_MIB &&
+			  strncmp(info.creator, "libvhdx ", 8) == 0);
 	else
 		cr_expect(info.created == TESTENV_NOW && info.original_size == o->size && info.footer_copy_used == 0);
 }
@@ -80,7 +82,8 @@ static void expect_vhdx(enum vhdx_type type, uint32_t block_size)
 	for (unsigned s = 0; s < 3; s++)
 		for (unsigned shape = 0; shape < 4; shape++) {
 			struct vhdx_create_options o = VHDX_CREATE_OPTIONS_INIT;
-			const uint64_t sizes[] = { block_size * UINT64_C(4), block_size * UINT64_C(3) + 4096, block_size / 2, block_size };
+			const uint64_t sizes[] = { block_size * UINT64_C(4), block_size * UINT64_C(3) + 4096, block_size / 2,
+						   block_size };
 
 			o.format = VHDX_FORMAT_VHDX;
 			o.type = type;
@@ -142,8 +145,14 @@ Test(create, vhd_fixed)
 /* Blocks that are all data: thousands of them, in one file. */
 Test(create, many_blocks)
 {
-	static const struct { enum vhdx_format format; uint32_t block_size; uint64_t size; } cases[] = {
-		{ VHDX_FORMAT_VHD, 512, RECIPE_MIB }, { VHDX_FORMAT_VHD, 4096, 20 * RECIPE_MIB }, { VHDX_FORMAT_VHDX, 1u << 20, 40 * RECIPE_MIB },
+	static const struct {
+		enum vhdx_format format;
+		uint32_t block_size;
+		uint64_t size;
+	} cases[] = {
+		{ VHDX_FORMAT_VHD, 512, RECIPE_MIB },
+		{ VHDX_FORMAT_VHD, 4096, 20 * RECIPE_MIB },
+		{ VHDX_FORMAT_VHDX, 1u << 20, 40 * RECIPE_MIB },
 	};
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -171,14 +180,23 @@ Test(create, many_blocks)
 /* B-20: data at the far end of the largest disks, and where 32 bits end. */
 Test(create, largest_disks)
 {
-	static const struct { enum vhdx_format format; enum vhdx_type type; uint32_t block_size; uint64_t size; } cases[] = {
-		{ VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 1u << 20, UINT64_C(64) << 40 }, { VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 256u << 20, UINT64_C(64) << 40 },
-		{ VHDX_FORMAT_VHDX, VHDX_TYPE_FIXED, 256u << 20, UINT64_C(64) << 40 }, { VHDX_FORMAT_VHD, VHDX_TYPE_DYNAMIC, 2u << 20, UINT64_C(2040) << 30 },
+	static const struct {
+		enum vhdx_format format;
+		enum vhdx_type type;
+		uint32_t block_size;
+		uint64_t size;
+	} cases[] = {
+		{ VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 1u << 20, UINT64_C(64) << 40 },
+		{ VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 256u << 20, UINT64_C(64) << 40 },
+		{ VHDX_FORMAT_VHDX, VHDX_TYPE_FIXED, 256u << 20, UINT64_C(64) << 40 },
+		{ VHDX_FORMAT_VHD, VHDX_TYPE_DYNAMIC, 2u << 20, UINT64_C(2040) << 30 },
 		{ VHDX_FORMAT_VHD, VHDX_TYPE_FIXED, 0, UINT64_C(2040) << 30 },
 	};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct content_run runs[] = { { 512, 512, 1 }, { (UINT64_C(1) << 32) - 512, 1024, 2 }, { (UINT64_C(1) << 40) - 4096, 8192, 3 },
+		struct content_run runs[] = { { 512, 512, 1 },
+					      { (UINT64_C(1) << 32) - 512, 1024, 2 },
+					      { (UINT64_C(1) << 40) - 4096, 8192, 3 },
 					      { cases[i].size - 512, 512, 4 } };
 		struct content c = { .size = cases[i].size, .runs = runs, .count = 4 };
 		struct vhdx_source source = content_source(&c, true);
@@ -209,8 +227,13 @@ Test(create, largest_disks)
 Test(create, from_a_chain)
 {
 	for (unsigned i = 0; i < 6; i++) {
-		struct chain_plan plan = { .format = i % 2 == 0 ? VHDX_FORMAT_VHDX : VHDX_FORMAT_VHD, .base = VHDX_TYPE_DYNAMIC, .depth = 3,
-					   .size = 8 * RECIPE_MIB, .block_size = 1u << 20, .blocks = 4, .seed = 300 + i };
+		struct chain_plan plan = { .format = i % 2 == 0 ? VHDX_FORMAT_VHDX : VHDX_FORMAT_VHD,
+					   .base = VHDX_TYPE_DYNAMIC,
+					   .depth = 3,
+					   .size = 8 * RECIPE_MIB,
+					   .block_size = 1u << 20,
+					   .blocks = 4,
+					   .seed = 300 + i };
 		struct vhdx_create_options o = VHDX_CREATE_OPTIONS_INIT;
 		struct vhdx_source source;
 		struct chain chain;

@@ -80,12 +80,13 @@ static void fail_call(unsigned kind, unsigned long n, unsigned long calls, bool 
 	if (status == VHDX_OK) {
 		cr_assert(!sticky && holds_an_image(m), "call %lu failed, and creation did not", n);
 	} else {
-		cr_assert(status == (n % 2 == 0 ? VHDX_E_IO : VHDX_E_NO_SPACE) && e.status == status && e.file[0] != '\0', "call %lu: %s", n,
-			  vhdx_status_name(status));
+		cr_assert(status == (n % 2 == 0 ? VHDX_E_IO : VHDX_E_NO_SPACE) && e.status == status && e.file[0] != '\0',
+			  "call %lu: %s", n, vhdx_status_name(status));
 		if (sticky && n == calls && o.parent == NULL && holds_an_image(m))
 			expect_whole(m, &o, &c);
 		else if (!sticky || n != calls)
-			cr_assert(!holds_an_image(m), "kind %u: call %lu of %lu failed%s, and an image is there", kind, n, calls, sticky ? " for good" : "");
+			cr_assert(!holds_an_image(m), "kind %u: call %lu of %lu failed%s, and an image is there", kind, n, calls,
+				  sticky ? " for good" : "");
 	}
 	memfile_free(m);
 }
@@ -130,7 +131,8 @@ Test(create_faults, every_allocation)
 				memfile_free(m);
 				break;
 			}
-			cr_assert(status == VHDX_E_NO_MEMORY && !holds_an_image(m), "allocation %lu: %s", n, vhdx_status_name(status));
+			cr_assert(status == VHDX_E_NO_MEMORY && !holds_an_image(m), "allocation %lu: %s", n,
+				  vhdx_status_name(status));
 			memfile_free(m);
 		}
 }
@@ -233,7 +235,8 @@ Test(create_faults, cancelled)
 			status = create_into(m, o, &e);
 			cr_assert(!p.backwards);
 			if (stop_at == 0) {
-				cr_assert(status == VHDX_OK && p.calls > 2 && p.last == 4 * RECIPE_MIB && p.total == 4 * RECIPE_MIB);
+				cr_assert(status == VHDX_OK && p.calls > 2 && p.last == 4 * RECIPE_MIB &&
+					  p.total == 4 * RECIPE_MIB);
 				all = p.calls < 4 ? p.calls : 4;
 			} else {
 				cr_assert(status == VHDX_E_CANCELLED && e.status == VHDX_E_CANCELLED && !holds_an_image(m));
@@ -275,7 +278,8 @@ static bool is_place_of_identifier(const struct order *o, uint64_t file_offset)
 static void watch(void *context, enum memfile_call call, uint64_t file_offset, uint64_t length)
 {
 	struct order *o = context;
-	bool change = call == MEMFILE_WRITE || call == MEMFILE_SET_SIZE || call == MEMFILE_ZERO || call == MEMFILE_PUNCH || call == MEMFILE_RESERVE;
+	bool change = call == MEMFILE_WRITE || call == MEMFILE_SET_SIZE || call == MEMFILE_ZERO || call == MEMFILE_PUNCH ||
+		      call == MEMFILE_RESERVE;
 
 	if (call == MEMFILE_FLUSH) {
 		if (o->flushes++ == 0)
@@ -300,7 +304,8 @@ Test(create_faults, order_of_flushes)
 
 		memfile_watch(m, watch, &order);
 		cr_assert(create_into(m, o, NULL) == VHDX_OK);
-		cr_expect(!order.early_identifier && is_identified(&order), "kind %u: the identifier comes before what it identifies", kind);
+		cr_expect(!order.early_identifier && is_identified(&order),
+			  "kind %u: the identifier comes before what it identifies", kind);
 		cr_expect(!order.late_data, "kind %u: more than the identifier is written behind the first flush", kind);
 		cr_expect(!order.open_end && order.flushes == 2, "kind %u: %u flushes", kind, order.flushes);
 		memfile_free(m);

@@ -65,7 +65,8 @@ Test(create_limits, sizes)
 Test(create_limits, options)
 {
 	static const uint32_t blocks[] = { 1, 512, 512 << 10, (1u << 20) + 1, 3u << 20, 512u << 20, UINT32_MAX };
-	static const uint32_t sectors[][2] = { { 1024, 4096 }, { 512, 1024 }, { 4096, 512 }, { 8192, 8192 }, { 511, 512 }, { 256, 512 } };
+	static const uint32_t sectors[][2] = { { 1024, 4096 }, { 512, 1024 }, { 4096, 512 },
+					       { 8192, 8192 }, { 511, 512 },  { 256, 512 } };
 	struct vhdx_create_options o;
 
 	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
@@ -172,7 +173,8 @@ Test(create_limits, files_that_are_not_empty)
 
 		memfile_write(m, 0, "x", 1);
 		before = memfile_copy(m);
-		cr_expect(create_into(m, options_of(i == 0 ? VHDX_FORMAT_VHDX : VHDX_FORMAT_VHD, RECIPE_MIB), &e) == VHDX_E_EXISTS);
+		cr_expect(create_into(m, options_of(i == 0 ? VHDX_FORMAT_VHDX : VHDX_FORMAT_VHD, RECIPE_MIB), &e) ==
+			  VHDX_E_EXISTS);
 		cr_expect(memfile_equal(m, before, NULL) && memfile_count(m, MEMFILE_SET_SIZE) == 0);
 		cr_expect_str_eq(e.file, "new");
 		memfile_free(m);
@@ -195,10 +197,14 @@ static struct memfile *make_parent(enum vhdx_format format, uint32_t sector_size
 
 Test(create_limits, children)
 {
-	static const struct { enum vhdx_format format; uint32_t sector_size; } cases[] = { { VHDX_FORMAT_VHDX, 512 }, { VHDX_FORMAT_VHDX, 4096 }, { VHDX_FORMAT_VHD, 512 } };
+	static const struct {
+		enum vhdx_format format;
+		uint32_t sector_size;
+	} cases[] = { { VHDX_FORMAT_VHDX, 512 }, { VHDX_FORMAT_VHDX, 4096 }, { VHDX_FORMAT_VHD, 512 } };
 
 	for (unsigned i = 0; i < 3; i++) {
-		static const uint32_t vhdx_blocks[] = { 1u << 20, 2u << 20, 32u << 20, 256u << 20 }, vhd_blocks[] = { 512, 65536, 2u << 20, 256u << 20 };
+		static const uint32_t vhdx_blocks[] = { 1u << 20, 2u << 20, 32u << 20, 256u << 20 },
+				      vhd_blocks[] = { 512, 65536, 2u << 20, 256u << 20 };
 		struct memfile *parent = make_parent(cases[i].format, cases[i].sector_size);
 		struct vhdx_create_options o = VHDX_CREATE_OPTIONS_INIT;
 		struct vhdx_info base = VHDX_INFO_INIT;
@@ -221,7 +227,8 @@ Test(create_limits, children)
 				cr_assert(test_open_chain(&chain, files, 2, 0, NULL) == VHDX_OK);
 				cr_assert(vhdx_get_info(chain, 0, &info, NULL) == VHDX_OK);
 				cr_expect(info.type == VHDX_TYPE_DIFFERENCING && info.format == cases[i].format);
-				cr_expect(info.block_size == (b == 4 ? 2u << 20 : o.block_size) && info.logical_sector_size == cases[i].sector_size);
+				cr_expect(info.block_size == (b == 4 ? 2u << 20 : o.block_size) &&
+					  info.logical_sector_size == cases[i].sector_size);
 				cr_expect(info.virtual_size == (larger ? 6 : 4) * RECIPE_MIB);
 				cr_expect_arr_eq(info.parent_identity.bytes, base.data_identity.bytes, 16);
 				cr_expect_arr_neq(info.data_identity.bytes, base.data_identity.bytes, 16);
@@ -298,8 +305,11 @@ Test(create_limits, unknown_items_of_the_disk_are_inherited)
 {
 	static const uint8_t value[] = "what this is nobody here knows";
 	struct recipe_item items[] = {
-		{ recipe_guid(61), 2, value, sizeof(value) },    { recipe_guid(62), 0, value, sizeof(value) },
-		{ recipe_guid(63), 3, value, sizeof(value) - 7 }, { recipe_guid(64), 1, value, sizeof(value) }, { recipe_guid(65), 2, value, 0 },
+		{ recipe_guid(61), 2, value, sizeof(value) },
+		{ recipe_guid(62), 0, value, sizeof(value) },
+		{ recipe_guid(63), 3, value, sizeof(value) - 7 },
+		{ recipe_guid(64), 1, value, sizeof(value) },
+		{ recipe_guid(65), 2, value, 0 },
 	};
 	struct recipe_vhdx k = RECIPE_VHDX_INIT;
 	struct vhdx_create_options o = VHDX_CREATE_OPTIONS_INIT;
@@ -321,7 +331,8 @@ Test(create_limits, unknown_items_of_the_disk_are_inherited)
 		cr_expect((entry != 0) == ((items[i].flags & 2) != 0), "item %u", i);
 		if (entry == 0)
 			continue;
-		cr_expect(recipe_get(child, entry + 20, 4) == items[i].length && recipe_get(child, entry + 24, 4) == items[i].flags);
+		cr_expect(recipe_get(child, entry + 20, 4) == items[i].length &&
+			  recipe_get(child, entry + 24, 4) == items[i].flags);
 		memfile_read(child, table + recipe_get(child, entry + 16, 4), found, items[i].length);
 		cr_expect(items[i].length == 0 || memcmp(found, value, items[i].length) == 0);
 	}
@@ -347,9 +358,12 @@ static vhdx_disk *open_on_host(const char *path)
 /* Children beside, above, below and aside of their parent find it by the path that was made for them. */
 Test(create_limits, paths_between_host_files)
 {
-	static const struct { const char *parent, *child, *stored; } cases[] = {
-		{ "p.x", "c.x", ".\\p.x" }, { "a/p.x", "c.x", ".\\a\\p.x" }, { "p.x", "a/c.x", "..\\p.x" }, { "a/p.x", "b/c.x", "..\\a\\p.x" },
-		{ "a/p.x", "ab/c.x", "..\\a\\p.x" }, { "ab/p.x", "a/c.x", "..\\ab\\p.x" }, { "a/b/p.x", "a/c.x", ".\\b\\p.x" }, { "a/p.x", "a/b/c.x", "..\\p.x" },
+	static const struct {
+		const char *parent, *child, *stored;
+	} cases[] = {
+		{ "p.x", "c.x", ".\\p.x" },          { "a/p.x", "c.x", ".\\a\\p.x" },     { "p.x", "a/c.x", "..\\p.x" },
+		{ "a/p.x", "b/c.x", "..\\a\\p.x" },  { "a/p.x", "ab/c.x", "..\\a\\p.x" }, { "ab/p.x", "a/c.x", "..\\ab\\p.x" },
+		{ "a/b/p.x", "a/c.x", ".\\b\\p.x" }, { "a/p.x", "a/b/c.x", "..\\p.x" },
 	};
 
 	for (unsigned i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
@@ -420,7 +434,8 @@ Test(create_limits, host_files_that_exist_or_fail)
 	cr_expect_str_eq(e.file, hostdir_path(&d, "x"));
 	cr_assert(stat(hostdir_path(&d, "x"), &after) == 0 && after.st_size == before.st_size && after.st_ino == before.st_ino);
 	cr_expect(vhdx_create(hostdir_path(&d, "directory"), &o, &e) == VHDX_E_EXISTS && exists(hostdir_path(&d, "directory")));
-	cr_expect(vhdx_create(hostdir_path(&d, "dangling"), &o, &e) == VHDX_E_EXISTS && exists(hostdir_path(&d, "dangling")), "not through a link");
+	cr_expect(vhdx_create(hostdir_path(&d, "dangling"), &o, &e) == VHDX_E_EXISTS && exists(hostdir_path(&d, "dangling")),
+		  "not through a link");
 	cr_expect(vhdx_create(hostdir_path(&d, "absent/x"), &o, &e) == VHDX_E_NOT_FOUND);
 	o.source = &source;
 	cr_expect(vhdx_create(hostdir_path(&d, "y"), &o, &e) == VHDX_E_IO && !exists(hostdir_path(&d, "y")));

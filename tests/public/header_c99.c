@@ -16,5 +16,6 @@ int header_c99(void)
 	struct vhdx_inspect_options inspect_options = VHDX_INSPECT_OPTIONS_INIT;
 
 	return (int)(env.struct_size + resolver.struct_size + open_options.struct_size + info.struct_size + usage.struct_size +
-		     create_options.struct_size + inspect_options.struct_size) + vhdx_open(NULL, "", &open_options, NULL);
+		     create_options.struct_size + inspect_options.struct_size) +
+	       vhdx_open(NULL, "", &open_options, NULL);
 }

@@ -57,7 +57,9 @@ Test(vhd_rules, VHD_062_a_block_is_its_bitmap_and_all_its_data)
 static struct memfile *with_bits(const struct recipe_run *runs, size_t count, bool child, struct recipe_vhd_places *p)
 {
 	struct recipe_vhd k = child ? vhd_child_knobs() : vhd_dynamic_knobs();
-	struct recipe_vhd_block block = { .index = 3, .seed = VHD_CHILD_SEED, .runs = runs, .run_count = count, .no_bits = count == 0 };
+	struct recipe_vhd_block block = {
+		.index = 3, .seed = VHD_CHILD_SEED, .runs = runs, .run_count = count, .no_bits = count == 0
+	};
 
 	k.blocks = &block;
 	k.block_count = 1;
@@ -104,7 +106,8 @@ Test(vhd_rules, VHD_066_the_bitmap_is_honoured_bit_by_bit)
 
 	expect_reads(m, 3 * VHD_BLOCK, VHD_BLOCK, 0);
 	for (unsigned value = 0; value < 128; value++)
-		recipe_put(m, p.blocks[0] + value, 1, value); /* 1,024 sectors are 128 bytes: the values below 128, then the others */
+		recipe_put(m, p.blocks[0] + value, 1,
+			   value); /* 1,024 sectors are 128 bytes: the values below 128, then the others */
 	for (unsigned turn = 0; turn < 2; turn++) {
 		for (unsigned value = 0; turn == 1 && value < 128; value++)
 			recipe_put(m, p.blocks[0] + value, 1, 128 + value * 77 % 128);
@@ -116,8 +119,10 @@ Test(vhd_rules, VHD_066_the_bitmap_is_honoured_bit_by_bit)
 		cr_assert_arr_eq(found, expected, sizeof(found));
 		for (unsigned first = 0; first < 1000; first++)
 			for (unsigned count = 1; count <= 24; count += 5) {
-				cr_assert(vhdx_read(disk, found, (size_t)count * 512, 3 * VHD_BLOCK + first * 512, &e) == VHDX_OK);
-				cr_assert_arr_eq(found, expected + first * 512, (size_t)count * 512, "sectors %u + %u", first, count);
+				cr_assert(vhdx_read(disk, found, (size_t)count * 512, 3 * VHD_BLOCK + first * 512, &e) ==
+					  VHDX_OK);
+				cr_assert_arr_eq(found, expected + first * 512, (size_t)count * 512, "sectors %u + %u", first,
+						 count);
 			}
 		vhdx_close(disk);
 	}
@@ -128,7 +133,15 @@ Test(vhd_rules, VHD_070_a_block_lies_where_blocks_may_lie)
 {
 	struct recipe_vhd_places p;
 	struct memfile *m = vhd_dynamic(&p);
-	uint64_t bad[] = { 1, 2, 3, p.footer / 512 - 1, p.footer / 512, p.footer / 512 + 1, (p.footer - 512 - VHD_BLOCK) / 512 + 1, 0x7FFFFFFF, 0xFFFFFFFE };
+	uint64_t bad[] = { 1,
+			   2,
+			   3,
+			   p.footer / 512 - 1,
+			   p.footer / 512,
+			   p.footer / 512 + 1,
+			   (p.footer - 512 - VHD_BLOCK) / 512 + 1,
+			   0x7FFFFFFF,
+			   0xFFFFFFFE };
 
 	vhd_expect_contents(m, 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -195,7 +208,8 @@ Test(vhd_rules, VHD_072_blocks_may_begin_at_any_sector)
 Test(vhd_rules, VHD_073_gaps_are_accepted)
 {
 	static const struct recipe_vhd_block blocks[] = {
-		{ .index = 0, .seed = VHD_PARENT_SEED, .file_offset = 5 * RECIPE_MIB }, { .index = 3, .seed = VHD_PARENT_SEED, .file_offset = RECIPE_MIB },
+		{ .index = 0, .seed = VHD_PARENT_SEED, .file_offset = 5 * RECIPE_MIB },
+		{ .index = 3, .seed = VHD_PARENT_SEED, .file_offset = RECIPE_MIB },
 	};
 	struct recipe_vhd k = vhd_dynamic_knobs();
 	struct recipe_vhd_places p;

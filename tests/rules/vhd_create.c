@@ -2,7 +2,9 @@
 #include "rules/vhd_created.h"
 
 const struct content_run vhd_created_runs[VHD_CREATED_RUNS] = {
-	{ 0, 4096, 11 }, { VHD_BLOCK + 512, 1024, 12 }, { 3 * VHD_BLOCK + 100000, 200000, 13 },
+	{ 0, 4096, 11 },
+	{ VHD_BLOCK + 512, 1024, 12 },
+	{ 3 * VHD_BLOCK + 100000, 200000, 13 },
 };
 
 struct vhdx_create_options vhd_create_options(enum vhdx_type type)

@@ -10,7 +10,8 @@
 /* Runs `check` on a fixed, a dynamic and a differencing disk. */
 static void for_each_type(void (*check)(struct memfile *m, enum vhdx_type type))
 {
-	struct memfile *fixed = vhd_create(VHDX_TYPE_FIXED), *dynamic = vhd_create(VHDX_TYPE_DYNAMIC), *child = vhd_create_child(".\\p.vhd", NULL);
+	struct memfile *fixed = vhd_create(VHDX_TYPE_FIXED), *dynamic = vhd_create(VHDX_TYPE_DYNAMIC),
+		       *child = vhd_create_child(".\\p.vhd", NULL);
 
 	check(fixed, VHDX_TYPE_FIXED);
 	check(dynamic, VHDX_TYPE_DYNAMIC);
@@ -22,7 +23,8 @@ static void for_each_type(void (*check)(struct memfile *m, enum vhdx_type type))
 
 static void reserved_is_zero(struct memfile *m, enum vhdx_type type)
 {
-	cr_expect(vhd_is_filled(m, vhd_footer_place(m) + RESERVED, 427, 0) && recipe_get(m, vhd_footer_place(m) + SAVED_STATE, 1) == 0);
+	cr_expect(vhd_is_filled(m, vhd_footer_place(m) + RESERVED, 427, 0) &&
+		  recipe_get(m, vhd_footer_place(m) + SAVED_STATE, 1) == 0);
 	if (type == VHDX_TYPE_FIXED)
 		return;
 	cr_expect(vhd_is_filled(m, HEADER_RESERVED, 4, 0) && vhd_is_filled(m, HEADER_RESERVED2, 256, 0));
@@ -238,7 +240,8 @@ Test(vhd_rules, VHD_023_created_current_size_is_the_original)
 static void geometry_is_right(struct memfile *m, enum vhdx_type type)
 {
 	(void)type;
-	cr_expect(recipe_get_be(m, vhd_footer_place(m) + CYLINDERS, 2) == 120 && recipe_get_be(m, vhd_footer_place(m) + HEADS, 1) == 4 &&
+	cr_expect(recipe_get_be(m, vhd_footer_place(m) + CYLINDERS, 2) == 120 &&
+		  recipe_get_be(m, vhd_footer_place(m) + HEADS, 1) == 4 &&
 		  recipe_get_be(m, vhd_footer_place(m) + PER_TRACK, 1) == 17);
 }
 
@@ -287,9 +290,14 @@ Test(vhd_rules, VHD_030_created_id_is_fresh)
 
 Test(vhd_rules, VHD_090_created_geometry_step_for_step)
 {
-	static const struct { uint64_t sectors; unsigned cylinders, heads, per_track; } table[] = { /* specs/vhd.md section 4.3 */
-		{ 8192, 120, 4, 17 }, { 40960, 602, 4, 17 }, { 204800, 1003, 12, 17 }, { 2097152, 2080, 16, 63 }, { 4194304, 4161, 16, 63 },
-		{ 62914560, 62415, 16, 63 }, { 83886080, 20560, 16, 255 }, { 266338304, 65278, 16, 255 }, { 267382799, 65534, 16, 255 },
+	static const struct {
+		uint64_t sectors;
+		unsigned cylinders, heads, per_track;
+	} table[] = {
+		/* specs/vhd.md section 4.3 */
+		{ 8192, 120, 4, 17 },         { 40960, 602, 4, 17 },         { 204800, 1003, 12, 17 },
+		{ 2097152, 2080, 16, 63 },    { 4194304, 4161, 16, 63 },     { 62914560, 62415, 16, 63 },
+		{ 83886080, 20560, 16, 255 }, { 266338304, 65278, 16, 255 }, { 267382799, 65534, 16, 255 },
 	};
 	uint64_t state = 90;
 
@@ -305,7 +313,8 @@ Test(vhd_rules, VHD_090_created_geometry_step_for_step)
 		recipe_chs(o.size, &cylinders, &heads, &per_track);
 		if (i < 9)
 			cr_assert(cylinders == table[i].cylinders && heads == table[i].heads && per_track == table[i].per_track);
-		cr_expect(recipe_get_be(m, vhd_footer_place(m) + CYLINDERS, 2) == cylinders && recipe_get_be(m, vhd_footer_place(m) + HEADS, 1) == heads &&
+		cr_expect(recipe_get_be(m, vhd_footer_place(m) + CYLINDERS, 2) == cylinders &&
+				  recipe_get_be(m, vhd_footer_place(m) + HEADS, 1) == heads &&
 				  recipe_get_be(m, vhd_footer_place(m) + PER_TRACK, 1) == per_track,
 			  "%lu sectors", (unsigned long)sectors);
 		cr_expect(recipe_get_be(m, vhd_footer_place(m) + CURRENT_SIZE, 8) == o.size, "the size is never rounded");
@@ -323,7 +332,8 @@ Test(vhd_rules, VHD_094_created_largest_geometry)
 
 		o.size = sectors[i] * 512;
 		m = vhd_create_with(o);
-		cr_expect(recipe_get_be(m, vhd_footer_place(m) + CYLINDERS, 2) == 65535 && recipe_get_be(m, vhd_footer_place(m) + HEADS, 1) == 16 &&
+		cr_expect(recipe_get_be(m, vhd_footer_place(m) + CYLINDERS, 2) == 65535 &&
+			  recipe_get_be(m, vhd_footer_place(m) + HEADS, 1) == 16 &&
 			  recipe_get_be(m, vhd_footer_place(m) + PER_TRACK, 1) == 255);
 		memfile_free(m);
 	}

@@ -41,7 +41,8 @@ static void table_is_apart(struct memfile *m)
 
 	cr_expect(table % 512 == 0 && table >= HEADER + 1024 && table + entries * 4 <= vhd_footer_place(m));
 	for (unsigned slot = 0; slot < 8; slot++) {
-		uint64_t place = recipe_get_be(m, LOCATORS + slot * 24 + 16, 8), space = recipe_get_be(m, LOCATORS + slot * 24 + 4, 4);
+		uint64_t place = recipe_get_be(m, LOCATORS + slot * 24 + 16, 8),
+			 space = recipe_get_be(m, LOCATORS + slot * 24 + 4, 4);
 
 		cr_expect(space == 0 || (place >= HEADER + 1024 && (place + space <= table || place >= table + entries * 4)));
 	}
@@ -64,9 +65,18 @@ Test(vhd_rules, VHD_041_created_header_version)
 
 Test(vhd_rules, VHD_042_created_entries_are_those_needed)
 {
-	static const struct { uint64_t size; uint32_t block_size; uint64_t entries; } table[] = {
-		{ 512, 512, 1 }, { 1024, 512, 2 }, { 4 << 20, 512 << 10, 8 }, { (4 << 20) + 512, 512 << 10, 9 }, { (4 << 20) - 512, 512 << 10, 8 },
-		{ 512, 2 << 20, 1 }, { UINT64_C(1) << 40, 2 << 20, 524288 },
+	static const struct {
+		uint64_t size;
+		uint32_t block_size;
+		uint64_t entries;
+	} table[] = {
+		{ 512, 512, 1 },
+		{ 1024, 512, 2 },
+		{ 4 << 20, 512 << 10, 8 },
+		{ (4 << 20) + 512, 512 << 10, 9 },
+		{ (4 << 20) - 512, 512 << 10, 8 },
+		{ 512, 2 << 20, 1 },
+		{ UINT64_C(1) << 40, 2 << 20, 524288 },
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -207,7 +217,8 @@ Test(vhd_rules, VHD_054_created_space_is_in_bytes)
 	unsigned seen = 0;
 
 	for (unsigned slot = 0; slot < 8; slot++) {
-		uint64_t space = recipe_get_be(m, LOCATORS + slot * 24 + 4, 4), length = recipe_get_be(m, LOCATORS + slot * 24 + 8, 4);
+		uint64_t space = recipe_get_be(m, LOCATORS + slot * 24 + 4, 4),
+			 length = recipe_get_be(m, LOCATORS + slot * 24 + 8, 4);
 
 		seen += length != 0;
 		cr_expect(space % 512 == 0 && space >= length && space < length + 512);
@@ -416,7 +427,9 @@ Test(vhd_rules, VHD_082_creating_a_child_leaves_the_parent)
 	m = vhd_create_with(o);
 	vhdx_close(o.parent);
 	cr_expect(memfile_equal(parent, before, NULL));
-	cr_expect(memfile_count(parent, MEMFILE_WRITE) + memfile_count(parent, MEMFILE_SET_SIZE) + memfile_count(parent, MEMFILE_FLUSH) == 0);
+	cr_expect(memfile_count(parent, MEMFILE_WRITE) + memfile_count(parent, MEMFILE_SET_SIZE) +
+			  memfile_count(parent, MEMFILE_FLUSH) ==
+		  0);
 	expect_pair_reads(m, parent, 0, VHD_BLOCK, VHD_PARENT_SEED);
 	memfile_free(m);
 	memfile_free(parent);

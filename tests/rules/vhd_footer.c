@@ -4,7 +4,16 @@
 
 #include "rules/vhd_images.h"
 
-enum { FEATURES = 8, VERSION = 12, DATA_OFFSET = 16, HOST_OS = 36, CURRENT_SIZE = 48, GEOMETRY = 56, DISK_TYPE = 60, CHECKSUM = 64 };
+enum {
+	FEATURES = 8,
+	VERSION = 12,
+	DATA_OFFSET = 16,
+	HOST_OS = 36,
+	CURRENT_SIZE = 48,
+	GEOMETRY = 56,
+	DISK_TYPE = 60,
+	CHECKSUM = 64
+};
 
 Test(vhd_rules, VHD_001_integers_are_big_endian)
 {
@@ -388,7 +397,14 @@ Test(vhd_rules, VHD_035_current_size_is_possible)
 	struct recipe_vhd_places p;
 	struct recipe_vhd k = vhd_fixed_knobs();
 	struct memfile *m;
-	uint64_t bad[] = { 0, 511, 4 * RECIPE_MIB + 1, 4 * RECIPE_MIB + 512, 4 * RECIPE_MIB + 1024, UINT64_C(1) << 63, UINT64_MAX, UINT64_MAX - 511 };
+	uint64_t bad[] = { 0,
+			   511,
+			   4 * RECIPE_MIB + 1,
+			   4 * RECIPE_MIB + 512,
+			   4 * RECIPE_MIB + 1024,
+			   UINT64_C(1) << 63,
+			   UINT64_MAX,
+			   UINT64_MAX - 511 };
 
 	k.slack = 4096; /* bytes between disk and footer are slack */
 	m = recipe_vhd_new(&k, &p);
@@ -469,7 +485,8 @@ Test(vhd_rules, VHD_099_after_a_crash_without_end_footer)
 	struct memfile *m = vhd_dynamic(&p);
 	uint8_t torn[512];
 
-	memfile_read(m, 0, torn, sizeof(torn)); /* a new block was being written over the footer; half of the new footer reached the disk */
+	memfile_read(m, 0, torn,
+		     sizeof(torn)); /* a new block was being written over the footer; half of the new footer reached the disk */
 	memset(torn + 256, 0xEE, 256);
 	recipe_fill(m, p.footer, 8192, 0, 99);
 	memfile_write(m, p.footer + 8192, torn, sizeof(torn));
@@ -495,7 +512,8 @@ Test(vhd_rules, VHD_099_truncated_anywhere)
 		uint8_t bytes[4096], expected[4096];
 
 		memfile_set_size(m, size);
-		if (test_open_chain(&disk, &m, 1, 0, &e) == VHDX_OK && vhdx_read(disk, bytes, sizeof(bytes), 3 * VHD_BLOCK, &e) == VHDX_OK) {
+		if (test_open_chain(&disk, &m, 1, 0, &e) == VHDX_OK &&
+		    vhdx_read(disk, bytes, sizeof(bytes), 3 * VHD_BLOCK, &e) == VHDX_OK) {
 			recipe_pattern(expected, sizeof(expected), 3 * VHD_BLOCK, VHD_PARENT_SEED);
 			cr_assert_arr_eq(bytes, expected, sizeof(bytes));
 		}

@@ -4,7 +4,17 @@
 
 #include "rules/vhd_images.h"
 
-enum { NEXT_OFFSET = 8, TABLE_OFFSET = 16, HEADER_VERSION = 24, MAX_ENTRIES = 28, BLOCK_SIZE = 32, CHECKSUM = 36, RESERVED = 60, LOCATORS = 576, RESERVED2 = 768 };
+enum {
+	NEXT_OFFSET = 8,
+	TABLE_OFFSET = 16,
+	HEADER_VERSION = 24,
+	MAX_ENTRIES = 28,
+	BLOCK_SIZE = 32,
+	CHECKSUM = 36,
+	RESERVED = 60,
+	LOCATORS = 576,
+	RESERVED2 = 768
+};
 enum { SPACE = 4, LENGTH = 8, LOCATOR_RESERVED = 12, TEXT_OFFSET = 16 };
 
 Test(vhd_rules, VHD_036_cookie_is_cxsparse)
@@ -235,7 +245,10 @@ Test(vhd_rules, VHD_056_locator_data_is_inside_the_file)
 {
 	struct recipe_vhd_places p;
 	struct memfile *m = vhd_child(&p);
-	static const struct { uint64_t offset; uint32_t length; } bad[] = {
+	static const struct {
+		uint64_t offset;
+		uint32_t length;
+	} bad[] = {
 		{ 0, 23 }, { 0, 65538 }, { 0, UINT32_MAX }, { UINT64_MAX - 21, 24 }, { UINT64_C(1) << 40, 24 },
 	};
 
@@ -290,9 +303,17 @@ Test(vhd_rules, VHD_058_counted_nul_and_lone_surrogates)
 	recipe_put(m, p.locators[0] + 6, 2, 0xDE00);
 	expect_paths(m, (const char *const[]){ ".\\\xF0\x9F\x98\x80rent.vhd", "parent.vhd" }, 2);
 	recipe_put(m, p.locators[0] + 6, 2, 'a'); /* a high half alone, a low half alone: kept, not refused */
-	expect_paths(m, (const char *const[]){ ".\\\xED\xA0\xBD" "arent.vhd", "parent.vhd" }, 2);
+	expect_paths(m,
+		     (const char *const[]){ ".\\\xED\xA0\xBD"
+					    "arent.vhd",
+					    "parent.vhd" },
+		     2);
 	recipe_put(m, p.locators[0] + 4, 2, 0xDE00);
-	expect_paths(m, (const char *const[]){ ".\\\xED\xB8\x80" "arent.vhd", "parent.vhd" }, 2);
+	expect_paths(m,
+		     (const char *const[]){ ".\\\xED\xB8\x80"
+					    "arent.vhd",
+					    "parent.vhd" },
+		     2);
 	memfile_free(m);
 }
 
@@ -322,8 +343,8 @@ Test(vhd_rules, VHD_086_paths_come_in_this_order)
 		{ .code = "W2ku", .text = "C:\\w2ku.vhd", .slot = 3 },
 		{ .code = "W2ru", .text = "w2ru.vhd", .slot = 4 },
 	};
-	static const enum vhdx_path_kind kinds[] = { VHDX_PATH_RELATIVE, VHDX_PATH_ABSOLUTE, VHDX_PATH_URL, VHDX_PATH_RELATIVE,
-						     VHDX_PATH_ABSOLUTE, VHDX_PATH_NAME };
+	static const enum vhdx_path_kind kinds[] = { VHDX_PATH_RELATIVE, VHDX_PATH_ABSOLUTE, VHDX_PATH_URL,
+						     VHDX_PATH_RELATIVE, VHDX_PATH_ABSOLUTE, VHDX_PATH_NAME };
 	struct recipe_vhd k = vhd_child_knobs();
 	const struct vhdx_parent_path *paths;
 	struct memfile *m;
@@ -334,7 +355,10 @@ Test(vhd_rules, VHD_086_paths_come_in_this_order)
 	k.locator_count = 5;
 	k.parent_name = "name.vhd";
 	m = recipe_vhd_new(&k, NULL);
-	expect_paths(m, (const char *const[]){ "w2ru.vhd", "C:\\w2ku.vhd", "file://localhost/macx.vhd", "wi2r.vhd", "C:\\wi2k.vhd", "name.vhd" }, 6);
+	expect_paths(m,
+		     (const char *const[]){ "w2ru.vhd", "C:\\w2ku.vhd", "file://localhost/macx.vhd", "wi2r.vhd", "C:\\wi2k.vhd",
+					    "name.vhd" },
+		     6);
 	disk = vhd_open(m, 0);
 	paths = vhdx_parent_paths(disk, 0, &count);
 	for (size_t i = 0; i < count; i++)

@@ -3,8 +3,10 @@
 
 #include <stdlib.h>
 
-static const struct recipe_vhd_block parent_blocks[] = { { .index = 0, .seed = VHD_PARENT_SEED }, { .index = 3, .seed = VHD_PARENT_SEED } };
-static const struct recipe_vhd_block child_blocks[] = { { .index = 0, .seed = VHD_CHILD_SEED }, { .index = 3, .seed = VHD_CHILD_SEED } };
+static const struct recipe_vhd_block parent_blocks[] = { { .index = 0, .seed = VHD_PARENT_SEED },
+							 { .index = 3, .seed = VHD_PARENT_SEED } };
+static const struct recipe_vhd_block child_blocks[] = { { .index = 0, .seed = VHD_CHILD_SEED },
+							{ .index = 3, .seed = VHD_CHILD_SEED } };
 static const struct recipe_vhd_locator child_locators[] = { { .code = "W2ru", .text = ".\\parent.vhd", .slot = 0 } };
 
 struct recipe_vhd vhd_fixed_knobs(void)

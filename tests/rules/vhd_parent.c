@@ -116,8 +116,9 @@ Test(vhd_rules, VHD_079_unique_id_of_the_parent_must_match)
 	EXPECT_OK(check_opens(files, 2, VHDX_OPEN_IGNORE_PARENT_IDENTITY));
 	cr_expect(open_with(&disk, child, &offers, &e) == VHDX_E_PARENT_MISMATCH);
 	vhdx_guid_format(&guid, text);
-	cr_expect(strstr(e.message, text) != NULL && strstr(e.message, "VHD-079") != NULL && strstr(e.message, "parent.vhd") != NULL, "%s",
-		  e.message);
+	cr_expect(strstr(e.message, text) != NULL && strstr(e.message, "VHD-079") != NULL &&
+			  strstr(e.message, "parent.vhd") != NULL,
+		  "%s", e.message);
 	memfile_free(child);
 	memfile_free(parent);
 }
@@ -184,7 +185,8 @@ Test(vhd_rules, VHD_083_a_chain_ends_in_a_disk_without_parent)
 		k.unique_id = recipe_guid((uint8_t)(50 + i));
 		k.parent_unique_id = recipe_guid((uint8_t)(51 + i));
 		if (i == LEVELS - 1)
-			k.type = VHDX_TYPE_DYNAMIC, k.locator_count = 0, k.parent_name = NULL, k.parent_unique_id = (struct vhdx_guid){ { 0 } };
+			k.type = VHDX_TYPE_DYNAMIC, k.locator_count = 0, k.parent_name = NULL,
+			k.parent_unique_id = (struct vhdx_guid){ { 0 } };
 		k.blocks = &block;
 		k.block_count = 1;
 		files[i] = recipe_vhd_new(&k, NULL);
@@ -236,8 +238,10 @@ Test(vhd_rules, VHD_088_a_cycle_is_found_and_no_parent_written)
 	cr_expect(offers.made == VHDX_MAX_DEPTH - 1);
 	cr_assert(disk == NULL);
 	expect_pair_reads(child, parent, 0, 4 * VHD_BLOCK - VHD_BLOCK * 3, VHD_CHILD_SEED);
-	cr_expect(memfile_count(parent, MEMFILE_WRITE) + memfile_count(parent, MEMFILE_SET_SIZE) + memfile_count(parent, MEMFILE_ZERO) +
-			  memfile_count(parent, MEMFILE_PUNCH) + memfile_count(parent, MEMFILE_FLUSH) == 0);
+	cr_expect(memfile_count(parent, MEMFILE_WRITE) + memfile_count(parent, MEMFILE_SET_SIZE) +
+			  memfile_count(parent, MEMFILE_ZERO) + memfile_count(parent, MEMFILE_PUNCH) +
+			  memfile_count(parent, MEMFILE_FLUSH) ==
+		  0);
 	cr_expect(memfile_equal(parent, before, NULL));
 	memfile_free(self);
 	memfile_free(child);
@@ -265,7 +269,8 @@ Test(vhd_rules, VHD_089_a_parent_of_another_format_is_refused)
 	files[0] = vhdx, files[1] = raw;
 	cr_expect(open_with(&disk, child, &offers, &e) == VHDX_E_PARENT_MISMATCH);
 	cr_expect(offers.made == 2);
-	EXPECT_OK(check_open_fails((struct memfile *const[]){ child, vhdx }, 2, VHDX_OPEN_IGNORE_PARENT_IDENTITY, VHDX_E_PARENT_MISMATCH, "VHD-089"));
+	EXPECT_OK(check_open_fails((struct memfile *const[]){ child, vhdx }, 2, VHDX_OPEN_IGNORE_PARENT_IDENTITY,
+				   VHDX_E_PARENT_MISMATCH, "VHD-089"));
 	memfile_free(child);
 	memfile_free(vhdx);
 	memfile_free(raw);

@@ -11,13 +11,13 @@ enum { MAX_BLOCKS = 24, MAX_RUNS = 8 };
 /* What one level is made of. */
 struct level {
 	const struct chain_plan *plan;
-	unsigned number;     /* 0 is the top */
+	unsigned number; /* 0 is the top */
 	bool is_base;
 	uint64_t size;
 	uint32_t block_size;
 	uint32_t sector_size;
-	uint32_t seed;       /* of what counts */
-	uint32_t junk;       /* of what does not */
+	uint32_t seed; /* of what counts */
+	uint32_t junk; /* of what does not */
 	struct recipe_run runs[MAX_BLOCKS][MAX_RUNS];
 };
 
@@ -72,13 +72,16 @@ static size_t pick_blocks(uint64_t *out, const struct level *l, uint64_t *state)
 	return count;
 }
 
-static void set_runs(struct model *model, const struct level *l, uint64_t block, const struct recipe_run *runs, size_t count, uint32_t seed)
+static void set_runs(struct model *model, const struct level *l, uint64_t block, const struct recipe_run *runs, size_t count,
+		     uint32_t seed)
 {
 	for (size_t r = 0; r < count; r++)
-		model_set(model, block * l->block_size + runs[r].first * (uint64_t)l->sector_size, runs[r].count * (uint64_t)l->sector_size, seed);
+		model_set(model, block * l->block_size + runs[r].first * (uint64_t)l->sector_size,
+			  runs[r].count * (uint64_t)l->sector_size, seed);
 }
 
-static void fill_runs(struct memfile *m, const struct level *l, uint64_t file_offset, uint64_t block, const struct recipe_run *runs, size_t count)
+static void fill_runs(struct memfile *m, const struct level *l, uint64_t file_offset, uint64_t block,
+		      const struct recipe_run *runs, size_t count)
 {
 	for (size_t r = 0; r < count; r++) {
 		uint64_t at = runs[r].first * (uint64_t)l->sector_size;
@@ -124,7 +127,8 @@ static struct memfile *build_vhdx(struct level *l, struct model *model, uint64_t
 	k.pairs = own_pairs;
 	k.pair_count = l->is_base ? 0 : 2;
 	for (size_t i = 0; i < count; i++) {
-		static const unsigned states[] = { RECIPE_FULL, RECIPE_PARTIAL, RECIPE_PARTIAL, RECIPE_ZERO, RECIPE_UNMAPPED, RECIPE_UNDEFINED };
+		static const unsigned states[] = { RECIPE_FULL, RECIPE_PARTIAL,  RECIPE_PARTIAL,
+						   RECIPE_ZERO, RECIPE_UNMAPPED, RECIPE_UNDEFINED };
 		unsigned state_of = states[test_random_below(state, 6)];
 
 		if (l->is_base && state_of == RECIPE_PARTIAL)
@@ -182,10 +186,12 @@ static struct memfile *build_vhd(struct level *l, struct model *model, uint64_t 
 		uint64_t at = fixed ? indexes[i] * l->block_size : places.blocks[i] + places.bitmap_size;
 
 		if (fixed) /* the disk may end inside the block; its footer must not be written over */
-			for (uint64_t s = indexes[i] * l->block_size; s < (indexes[i] + 1) * l->block_size && s < l->size; s += 512)
+			for (uint64_t s = indexes[i] * l->block_size; s < (indexes[i] + 1) * l->block_size && s < l->size;
+			     s += 512)
 				recipe_fill(m, s, 512, s, model->seeds[s / 512]);
 		else
-			fill_junk(m, l, at, l->runs[i], blocks[i].run_count), fill_runs(m, l, at, indexes[i], l->runs[i], blocks[i].run_count);
+			fill_junk(m, l, at, l->runs[i], blocks[i].run_count),
+				fill_runs(m, l, at, indexes[i], l->runs[i], blocks[i].run_count);
 	}
 	return m;
 }
@@ -196,7 +202,8 @@ static uint32_t pick_block_size(const struct chain_plan *plan, uint64_t *state)
 		return plan->block_size;
 	if (plan->format == VHDX_FORMAT_VHDX)
 		return (uint32_t)1 << (20 + test_random_below(state, 4));
-	return (uint32_t)512 << (test_random_below(state, 2) == 0 ? 6 + test_random_below(state, 8) : test_random_below(state, 12));
+	return (uint32_t)512 << (test_random_below(state, 2) == 0 ? 6 + test_random_below(state, 8)
+								  : test_random_below(state, 12));
 }
 
 void chain_build(struct chain *chain, const struct chain_plan *plan)
@@ -216,7 +223,8 @@ void chain_build(struct chain *chain, const struct chain_plan *plan)
 		l.seed = i + 1;
 		l.junk = 0x10000 + i;
 		model_resize(&chain->model, l.size);
-		chain->files[i] = plan->format == VHDX_FORMAT_VHDX ? build_vhdx(&l, &chain->model, &state) : build_vhd(&l, &chain->model, &state);
+		chain->files[i] = plan->format == VHDX_FORMAT_VHDX ? build_vhdx(&l, &chain->model, &state)
+								   : build_vhd(&l, &chain->model, &state);
 	}
 }
 
@@ -232,6 +240,7 @@ vhdx_disk *chain_open(const struct chain *chain, unsigned flags)
 	struct vhdx_error e = { .status = 0 };
 	vhdx_disk *disk = NULL;
 
-	cr_assert(test_open_chain(&disk, chain->files, chain->depth, flags, &e) == VHDX_OK, "%s: level %u: %s %s", e.file, e.level, e.rule, e.message);
+	cr_assert(test_open_chain(&disk, chain->files, chain->depth, flags, &e) == VHDX_OK, "%s: level %u: %s %s", e.file,
+		  e.level, e.rule, e.message);
 	return disk;
 }

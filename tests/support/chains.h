@@ -15,13 +15,13 @@ enum { CHAIN_MAX = VHDX_MAX_DEPTH + 4 };
 
 struct chain_plan {
 	enum vhdx_format format;
-	enum vhdx_type base;           /* FIXED or DYNAMIC */
-	unsigned depth;                /* files, the base included */
-	uint64_t size;                 /* of all levels ... */
-	uint64_t size_step;            /* ... unless this is not 0: sizes differ at random by multiples of it, up or down */
-	uint32_t block_size;           /* 0: random for each level */
-	uint32_t logical_sector_size;  /* VHDX; 0: 512 */
-	unsigned blocks;               /* at most so many blocks in each level */
+	enum vhdx_type base;          /* FIXED or DYNAMIC */
+	unsigned depth;               /* files, the base included */
+	uint64_t size;                /* of all levels ... */
+	uint64_t size_step;           /* ... unless this is not 0: sizes differ at random by multiples of it, up or down */
+	uint32_t block_size;          /* 0: random for each level */
+	uint32_t logical_sector_size; /* VHDX; 0: 512 */
+	unsigned blocks;              /* at most so many blocks in each level */
 	uint64_t seed;
 };
 

@@ -59,7 +59,8 @@ static int read_source(void *context, void *buffer, size_t length, uint64_t disk
 	return VHDX_OK;
 }
 
-static int extent_of_source(void *context, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error)
+static int extent_of_source(void *context, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length,
+			    struct vhdx_error *error)
 {
 	struct content *c = context;
 	const struct content_run *run;
@@ -96,7 +97,8 @@ void content_expect(vhdx_disk *disk, const struct content *c)
 			run = NULL;
 		cr_assert(vhdx_get_extent(disk, &extent, offset, length, &e) == VHDX_OK, "%s", e.message);
 		cr_assert(run == NULL || run->seed == 0 || extent.kind == VHDX_EXTENT_DATA, "no data at 0x%" PRIx64, offset);
-		if (extent.kind == VHDX_EXTENT_DATA && run == NULL && extent.length > 4 * RECIPE_MIB) { /* a large fixed disk: both ends tell */
+		if (extent.kind == VHDX_EXTENT_DATA && run == NULL &&
+		    extent.length > 4 * RECIPE_MIB) { /* a large fixed disk: both ends tell */
 			expect_zeros(disk, offset, RECIPE_MIB);
 			expect_zeros(disk, offset + extent.length - RECIPE_MIB, RECIPE_MIB);
 		} else if (extent.kind == VHDX_EXTENT_DATA) {

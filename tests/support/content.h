@@ -20,8 +20,8 @@ struct content {
 	const struct content_run *runs; /* in order, apart */
 	size_t count;
 	/* what the source saw; zero at first */
-	uint64_t asked;        /* bytes read */
-	uint64_t next;         /* end of the last read */
+	uint64_t asked; /* bytes read */
+	uint64_t next;  /* end of the last read */
 	bool has_extent;
 	uint64_t fail_at;      /* reading this byte fails with VHDX_E_IO; 0: never */
 	const char *complaint; /* NULL while all calls were as promised */

@@ -79,7 +79,8 @@ void family_put_parent(const struct hostdir *d, const char *name, enum vhdx_form
 	memfile_free(m);
 }
 
-void family_put_child(const struct hostdir *d, const char *name, enum vhdx_format format, uint8_t id, enum vhdx_path_kind kind, const char *path)
+void family_put_child(const struct hostdir *d, const char *name, enum vhdx_format format, uint8_t id, enum vhdx_path_kind kind,
+		      const char *path)
 {
 	struct memfile *m = family_child(format, id, kind, path);
 
@@ -99,7 +100,8 @@ static void note(void *context, const struct vhdx_parent_attempt *attempt)
 	diary->count++;
 }
 
-int family_open(vhdx_disk **out, const char *child, const struct vhdx_resolver *resolver, struct diary *diary, struct vhdx_error *error)
+int family_open(vhdx_disk **out, const char *child, const struct vhdx_resolver *resolver, struct diary *diary,
+		struct vhdx_error *error)
 {
 	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
 	struct vhdx_resolver copy = VHDX_RESOLVER_INIT;
@@ -133,7 +135,8 @@ void family_expect(const char *child, const struct vhdx_resolver *resolver)
 
 	cr_assert(family_open(&disk, child, resolver, &diary, &e) == VHDX_OK, "%s: %s", child, e.message);
 	cr_assert(vhdx_depth(disk) == 2 && vhdx_get_info(disk, 1, &info, NULL) == VHDX_OK);
-	cr_expect(diary.count >= 1 && diary.entries[diary.count - 1].status == VHDX_OK && diary.entries[diary.count - 1].level == 0);
+	cr_expect(diary.count >= 1 && diary.entries[diary.count - 1].status == VHDX_OK &&
+		  diary.entries[diary.count - 1].level == 0);
 	cr_expect_str_eq(diary.entries[diary.count - 1].reason, "");
 	cr_expect_str_eq(diary.entries[diary.count - 1].path, info.file_name);
 	expect_pattern(disk, 0, FAMILY_SIZE, FAMILY_SEED);
@@ -151,10 +154,11 @@ void family_expect_failure(const char *child, const struct vhdx_resolver *resolv
 	cr_assert(disk == NULL);
 	cr_expect_str_eq(e.file, child);
 	for (unsigned i = 0; i < diary.count; i++) {
-		cr_expect(diary.entries[i].status < 0 && diary.entries[i].reason[0] != '\0' && strchr(diary.entries[i].reason, '\n') == NULL);
-		cr_expect(strlen(diary.entries[i].path) > 200 || strstr(e.message, diary.entries[i].path) != NULL, "%s is not in: %s",
-			  diary.entries[i].path, e.message);
-		cr_expect(strlen(diary.entries[i].path) > 200 || strstr(e.message, diary.entries[i].reason) != NULL, "%s is not in: %s",
-			  diary.entries[i].reason, e.message);
+		cr_expect(diary.entries[i].status < 0 && diary.entries[i].reason[0] != '\0' &&
+			  strchr(diary.entries[i].reason, '\n') == NULL);
+		cr_expect(strlen(diary.entries[i].path) > 200 || strstr(e.message, diary.entries[i].path) != NULL,
+			  "%s is not in: %s", diary.entries[i].path, e.message);
+		cr_expect(strlen(diary.entries[i].path) > 200 || strstr(e.message, diary.entries[i].reason) != NULL,
+			  "%s is not in: %s", diary.entries[i].reason, e.message);
 	}
 }

@@ -17,7 +17,8 @@ struct memfile *family_parent(enum vhdx_format format, uint8_t id);
 struct memfile *family_child(enum vhdx_format format, uint8_t id, enum vhdx_path_kind kind, const char *path);
 /* The same, written to the directory. */
 void family_put_parent(const struct hostdir *d, const char *name, enum vhdx_format format, uint8_t id);
-void family_put_child(const struct hostdir *d, const char *name, enum vhdx_format format, uint8_t id, enum vhdx_path_kind kind, const char *path);
+void family_put_child(const struct hostdir *d, const char *name, enum vhdx_format format, uint8_t id, enum vhdx_path_kind kind,
+		      const char *path);
 
 struct diary {
 	unsigned count;
@@ -30,7 +31,8 @@ struct diary {
 };
 
 /* Opens `child` (a path) with the resolver; the diary has every attempt. */
-int family_open(vhdx_disk **out, const char *child, const struct vhdx_resolver *resolver, struct diary *diary, struct vhdx_error *error);
+int family_open(vhdx_disk **out, const char *child, const struct vhdx_resolver *resolver, struct diary *diary,
+		struct vhdx_error *error);
 /* It opens, has two levels and the parent's content. The path of the parent is that of the last attempt. */
 void family_expect(const char *child, const struct vhdx_resolver *resolver);
 /* It fails so, and the message names the path and the reason of every attempt. */

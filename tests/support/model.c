@@ -62,8 +62,8 @@ static void expect_bytes(const struct model *model, const uint8_t *found, size_t
 
 		while (found[at] == expected[at])
 			at++;
-		cr_assert_fail("%s of %zu bytes at 0x%" PRIx64 ": byte 0x%" PRIx64 " is 0x%02x, not 0x%02x of pattern %" PRIu32, what, length, offset,
-			       offset + at, found[at], expected[at], model->seeds[(offset + at) / 512]);
+		cr_assert_fail("%s of %zu bytes at 0x%" PRIx64 ": byte 0x%" PRIx64 " is 0x%02x, not 0x%02x of pattern %" PRIu32,
+			       what, length, offset, offset + at, found[at], expected[at], model->seeds[(offset + at) / 512]);
 	}
 	free(expected);
 }
@@ -75,7 +75,8 @@ void model_expect_read(const struct model *model, vhdx_disk *disk, size_t length
 
 	cr_assert(found != NULL);
 	memset(found, 0x5A, length + 2);
-	cr_assert(vhdx_read(disk, found + 1, length, offset, &e) == VHDX_OK, "read of %zu at 0x%" PRIx64 ": %s %s", length, offset, e.rule, e.message);
+	cr_assert(vhdx_read(disk, found + 1, length, offset, &e) == VHDX_OK, "read of %zu at 0x%" PRIx64 ": %s %s", length,
+		  offset, e.rule, e.message);
 	cr_assert(found[0] == 0x5A && found[length + 1] == 0x5A, "it wrote outside of the buffer");
 	expect_bytes(model, found + 1, length, offset, "read");
 	free(found);
@@ -113,7 +114,8 @@ static void expect_in_file(const struct model *model, vhdx_disk *disk, const str
 
 	cr_assert(file != NULL && found != NULL);
 	while ((size_t)done < length) {
-		int64_t moved = file->io->read(file->handle, found + done, length - (size_t)done, extent->file_offset + (uint64_t)done, &e);
+		int64_t moved = file->io->read(file->handle, found + done, length - (size_t)done,
+					       extent->file_offset + (uint64_t)done, &e);
 
 		cr_assert(moved > 0, "0x%" PRIx64 " of level %u is outside of its file", extent->file_offset, extent->level);
 		done += moved;

@@ -214,6 +214,7 @@ int main(int argc, char **argv)
 		make_and_run(&s, argv[1], VHDX_FORMAT_VHDX, types[i], seconds);
 		make_and_run(&s, argv[1], VHDX_FORMAT_VHD, types[i], seconds);
 	}
-	printf("%" PRIu64 " operations of %d threads, %u differences\n", (uint64_t)atomic_load(&s.operations), WRITERS + READERS, atomic_load(&s.failures));
+	printf("%" PRIu64 " operations of %d threads, %u differences\n", (uint64_t)atomic_load(&s.operations), WRITERS + READERS,
+	       atomic_load(&s.failures));
 	return atomic_load(&s.failures) != 0;
 }

@@ -44,13 +44,13 @@ struct content_partition {
 	unsigned number; /* as Linux counts: the slot in the table, logical partitions of an MBR from 5 on */
 	uint64_t offset;
 	uint64_t size;
-	const char *type; /* "Linux filesystem"; NULL when it is not in our list */
-	char type_id[37]; /* the GUID, or "0x83" */
+	const char *type;             /* "Linux filesystem"; NULL when it is not in our list */
+	char type_id[37];             /* the GUID, or "0x83" */
 	char name[CONTENT_TEXT_SIZE]; /* GPT only */
-	bool active;      /* MBR: the boot flag; GPT: the legacy boot attribute */
-	bool is_bare;     /* of a kind that never holds a filesystem: extended, Microsoft reserved, BIOS boot */
-	bool outside;     /* ends beyond the disk, or before it starts: not looked into */
-	bool unreadable;  /* its start could not be read */
+	bool active;                  /* MBR: the boot flag; GPT: the legacy boot attribute */
+	bool is_bare;                 /* of a kind that never holds a filesystem: extended, Microsoft reserved, BIOS boot */
+	bool outside;                 /* ends beyond the disk, or before it starts: not looked into */
+	bool unreadable;              /* its start could not be read */
 	struct content_filesystem filesystem;
 };
 
@@ -58,15 +58,15 @@ enum content_table { CONTENT_NO_TABLE, CONTENT_MBR, CONTENT_GPT };
 
 struct content {
 	enum content_table table;
-	uint32_t sector_size;    /* that the table counts in; may differ from the disk's for a GPT */
-	bool gpt_damaged;        /* a protective MBR, but neither GPT is usable: nothing listed */
-	bool gpt_backup_used;    /* the GPT at the start is damaged, the one at the end was taken */
-	bool gpt_backup_astray;  /* the GPT says that its copy is not at the end of the disk: the disk was resized */
-	bool empty;              /* nothing known was found, and what was looked at is all zeros */
-	uint64_t minimum_size;   /* the smallest disk that holds all of this; 0 when that cannot be told */
+	uint32_t sector_size;                 /* that the table counts in; may differ from the disk's for a GPT */
+	bool gpt_damaged;                     /* a protective MBR, but neither GPT is usable: nothing listed */
+	bool gpt_backup_used;                 /* the GPT at the start is damaged, the one at the end was taken */
+	bool gpt_backup_astray;               /* the GPT says that its copy is not at the end of the disk: the disk was resized */
+	bool empty;                           /* nothing known was found, and what was looked at is all zeros */
+	uint64_t minimum_size;                /* the smallest disk that holds all of this; 0 when that cannot be told */
 	struct content_filesystem filesystem; /* of a disk without table */
-	unsigned partition_count; /* in the table */
-	unsigned listed;          /* of these, in `partitions`, in the order of the table */
+	unsigned partition_count;             /* in the table */
+	unsigned listed;                      /* of these, in `partitions`, in the order of the table */
 	struct content_partition partitions[CONTENT_MAX_PARTITIONS]; /* only the listed ones are set */
 };
 

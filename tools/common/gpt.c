@@ -69,8 +69,7 @@ static bool load_gpt(struct gpt *gpt, const struct probe *disk, uint32_t sector_
 	if (probe_le64(header + 72) > disk->size / sector_size)
 		return false;
 	gpt->entries = probe_le64(header + 72) * sector_size;
-	return probe_bytes(disk, gpt->table, length, gpt->entries) &&
-	       checksum(gpt->table, length) == probe_le32(header + 88);
+	return probe_bytes(disk, gpt->table, length, gpt->entries) && checksum(gpt->table, length) == probe_le32(header + 88);
 }
 
 static void set_type(struct content_partition *partition, const uint8_t *bytes)

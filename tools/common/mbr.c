@@ -12,17 +12,17 @@ static const char *mbr_type_name(uint8_t id)
 		uint8_t id;
 		const char *name;
 	} types[] = {
-		{ 0x01, "FAT12" },	    { 0x04, "FAT16, small" },
-		{ 0x05, "Extended" },	    { 0x06, "FAT16" },
+		{ 0x01, "FAT12" },          { 0x04, "FAT16, small" },
+		{ 0x05, "Extended" },       { 0x06, "FAT16" },
 		{ 0x07, "NTFS or exFAT" },  { 0x0B, "FAT32" },
-		{ 0x0C, "FAT32, LBA" },	    { 0x0E, "FAT16, LBA" },
+		{ 0x0C, "FAT32, LBA" },     { 0x0E, "FAT16, LBA" },
 		{ 0x0F, "Extended, LBA" },  { 0x27, "Windows recovery" },
 		{ 0x42, "Windows LDM" },    { 0x82, "Linux swap" },
-		{ 0x83, "Linux" },	    { 0x85, "Linux extended" },
-		{ 0x8E, "Linux LVM" },	    { 0xA5, "FreeBSD" },
-		{ 0xA6, "OpenBSD" },	    { 0xA8, "Apple UFS" },
-		{ 0xA9, "NetBSD" },	    { 0xAF, "Apple HFS+" },
-		{ 0xBF, "Solaris" },	    { 0xE8, "Linux LUKS" },
+		{ 0x83, "Linux" },          { 0x85, "Linux extended" },
+		{ 0x8E, "Linux LVM" },      { 0xA5, "FreeBSD" },
+		{ 0xA6, "OpenBSD" },        { 0xA8, "Apple UFS" },
+		{ 0xA9, "NetBSD" },         { 0xAF, "Apple HFS+" },
+		{ 0xBF, "Solaris" },        { 0xE8, "Linux LUKS" },
 		{ 0xEE, "GPT protective" }, { 0xEF, "EFI system" },
 		{ 0xFB, "VMware VMFS" },    { 0xFD, "Linux RAID" },
 	};

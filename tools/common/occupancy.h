@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 struct occupancy {
-	bool known;             /* a regular file that could be looked at; otherwise all the rest is 0 */
+	bool known; /* a regular file that could be looked at; otherwise all the rest is 0 */
 	uint64_t size;
-	uint64_t allocated;     /* bytes of the host's disk in use */
-	bool attributes_known;  /* on Windows only */
-	bool sparse;            /* these three are attributes of NTFS */
+	uint64_t allocated;    /* bytes of the host's disk in use */
+	bool attributes_known; /* on Windows only */
+	bool sparse;           /* these three are attributes of NTFS */
 	bool compressed;
 	bool encrypted;
 };

@@ -8,16 +8,15 @@
 
 #include "tool.h"
 
-const char TOOL_OPEN_HELP[] =
-	"  --map FROM=DIR            host directory of a Windows drive or path, as C:\\VMs=/mnt/vms\n"
-	"  --search DIR              also look for parents in DIR, known by their identity\n"
-	"  --parent-root DIR         open no parent outside DIR\n"
-	"  --parent-file FILE        take FILE as the next parent; repeat it for a chain, nearest first\n"
-	"  --no-parents              open this file alone\n"
-	"  --ignore-checksums        read structures whose checksum is wrong\n"
-	"  --ignore-parent-identity  accept a parent whose identity differs\n"
-	"  --no-replay               refuse an image with a pending log\n"
-	"  --share                   take no locks: read what somebody else may be writing\n";
+const char TOOL_OPEN_HELP[] = "  --map FROM=DIR            host directory of a Windows drive or path, as C:\\VMs=/mnt/vms\n"
+			      "  --search DIR              also look for parents in DIR, known by their identity\n"
+			      "  --parent-root DIR         open no parent outside DIR\n"
+			      "  --parent-file FILE        take FILE as the next parent; repeat it for a chain, nearest first\n"
+			      "  --no-parents              open this file alone\n"
+			      "  --ignore-checksums        read structures whose checksum is wrong\n"
+			      "  --ignore-parent-identity  accept a parent whose identity differs\n"
+			      "  --no-replay               refuse an image with a pending log\n"
+			      "  --share                   take no locks: read what somebody else may be writing\n";
 
 /* One more element at the end of an array of the resolver, whose members are const for the library only. */
 static void *grow(const void *array, size_t count, size_t element_size)
@@ -84,29 +83,17 @@ static int set_flag(struct tool_open *open, unsigned flag)
 int tool_open_option(struct tool_open *open, int option, const char *argument)
 {
 	switch (option) {
-	case TOOL_OPT_FORMAT:
-		return set_format(open, argument);
-	case TOOL_OPT_MAP:
-		return add_map(open, argument);
-	case TOOL_OPT_SEARCH:
-		return add_search(open, argument);
-	case TOOL_OPT_PARENT_ROOT:
-		open->resolver.root = argument;
-		return TOOL_DONE;
-	case TOOL_OPT_PARENT_FILE:
-		return add_parent(open, argument);
-	case TOOL_OPT_NO_PARENTS:
-		return set_flag(open, VHDX_OPEN_NO_PARENTS);
-	case TOOL_OPT_IGNORE_CHECKSUMS:
-		return set_flag(open, VHDX_OPEN_IGNORE_CHECKSUMS);
-	case TOOL_OPT_IGNORE_PARENT_IDENTITY:
-		return set_flag(open, VHDX_OPEN_IGNORE_PARENT_IDENTITY);
-	case TOOL_OPT_NO_REPLAY:
-		return set_flag(open, VHDX_OPEN_NO_REPLAY);
-	case TOOL_OPT_FORCE_OPEN:
-		return set_flag(open, VHDX_OPEN_NO_LOCK);
-	default:
-		return tool_usage("unknown option");
+	case TOOL_OPT_FORMAT: return set_format(open, argument);
+	case TOOL_OPT_MAP: return add_map(open, argument);
+	case TOOL_OPT_SEARCH: return add_search(open, argument);
+	case TOOL_OPT_PARENT_ROOT: open->resolver.root = argument; return TOOL_DONE;
+	case TOOL_OPT_PARENT_FILE: return add_parent(open, argument);
+	case TOOL_OPT_NO_PARENTS: return set_flag(open, VHDX_OPEN_NO_PARENTS);
+	case TOOL_OPT_IGNORE_CHECKSUMS: return set_flag(open, VHDX_OPEN_IGNORE_CHECKSUMS);
+	case TOOL_OPT_IGNORE_PARENT_IDENTITY: return set_flag(open, VHDX_OPEN_IGNORE_PARENT_IDENTITY);
+	case TOOL_OPT_NO_REPLAY: return set_flag(open, VHDX_OPEN_NO_REPLAY);
+	case TOOL_OPT_FORCE_OPEN: return set_flag(open, VHDX_OPEN_NO_LOCK);
+	default: return tool_usage("unknown option");
 	}
 }
 

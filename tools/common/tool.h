@@ -55,25 +55,41 @@ char *tool_format_size(uint64_t size, char *text, size_t text_size);
 /* What the options shared by every tool that opens a chain collect (see TOOL_OPEN_HELP). */
 struct tool_open {
 	struct vhdx_resolver resolver;
-	unsigned flags;             /* vhdx_open_flags */
+	unsigned flags; /* vhdx_open_flags */
 	enum vhdx_format format;
-	const char **parents;       /* --parent-file, nearest first */
+	const char **parents; /* --parent-file, nearest first */
 	size_t parent_count;
 	/* set by tool_open_image */
-	char *attempts;             /* one line per candidate tried, "" when none */
+	char *attempts; /* one line per candidate tried, "" when none */
 };
-#define TOOL_OPEN_INIT { .resolver = VHDX_RESOLVER_INIT }
+#define TOOL_OPEN_INIT                                                                                                           \
+	{                                                                                                                        \
+		.resolver = VHDX_RESOLVER_INIT                                                                                   \
+	}
 
 /* getopt_long entries of those options; values from TOOL_OPEN_FIRST on. */
-enum { TOOL_OPEN_FIRST = 0x1000, TOOL_OPT_FORMAT = TOOL_OPEN_FIRST, TOOL_OPT_MAP, TOOL_OPT_SEARCH, TOOL_OPT_PARENT_ROOT,
-       TOOL_OPT_PARENT_FILE, TOOL_OPT_NO_PARENTS, TOOL_OPT_IGNORE_CHECKSUMS, TOOL_OPT_IGNORE_PARENT_IDENTITY, TOOL_OPT_NO_REPLAY,
-       TOOL_OPT_FORCE_OPEN };
-#define TOOL_OPEN_OPTIONS(prefix)                                                                                                  \
-	{ prefix "format", 1, NULL, TOOL_OPT_FORMAT }, { "map", 1, NULL, TOOL_OPT_MAP }, { "search", 1, NULL, TOOL_OPT_SEARCH },         \
-	{ "parent-root", 1, NULL, TOOL_OPT_PARENT_ROOT }, { "parent-file", 1, NULL, TOOL_OPT_PARENT_FILE },                           \
-	{ "no-parents", 0, NULL, TOOL_OPT_NO_PARENTS }, { "ignore-checksums", 0, NULL, TOOL_OPT_IGNORE_CHECKSUMS },                   \
-	{ "ignore-parent-identity", 0, NULL, TOOL_OPT_IGNORE_PARENT_IDENTITY }, { "no-replay", 0, NULL, TOOL_OPT_NO_REPLAY },         \
-	{ "share", 0, NULL, TOOL_OPT_FORCE_OPEN }
+enum {
+	TOOL_OPEN_FIRST = 0x1000,
+	TOOL_OPT_FORMAT = TOOL_OPEN_FIRST,
+	TOOL_OPT_MAP,
+	TOOL_OPT_SEARCH,
+	TOOL_OPT_PARENT_ROOT,
+	TOOL_OPT_PARENT_FILE,
+	TOOL_OPT_NO_PARENTS,
+	TOOL_OPT_IGNORE_CHECKSUMS,
+	TOOL_OPT_IGNORE_PARENT_IDENTITY,
+	TOOL_OPT_NO_REPLAY,
+	TOOL_OPT_FORCE_OPEN
+};
+#define TOOL_OPEN_OPTIONS(prefix)                                                                                                \
+	{ prefix "format", 1, NULL, TOOL_OPT_FORMAT }, { "map", 1, NULL, TOOL_OPT_MAP }, { "search", 1, NULL, TOOL_OPT_SEARCH }, \
+		{ "parent-root", 1, NULL, TOOL_OPT_PARENT_ROOT }, { "parent-file", 1, NULL, TOOL_OPT_PARENT_FILE },              \
+		{ "no-parents", 0, NULL, TOOL_OPT_NO_PARENTS }, { "ignore-checksums", 0, NULL, TOOL_OPT_IGNORE_CHECKSUMS },      \
+		{ "ignore-parent-identity", 0, NULL, TOOL_OPT_IGNORE_PARENT_IDENTITY },                                          \
+		{ "no-replay", 0, NULL, TOOL_OPT_NO_REPLAY },                                                                    \
+	{                                                                                                                        \
+		"share", 0, NULL, TOOL_OPT_FORCE_OPEN                                                                            \
+	}
 extern const char TOOL_OPEN_HELP[];
 /* Takes one of the options above. TOOL_DONE, or the exit status after a message. */
 int tool_open_option(struct tool_open *open, int option, const char *argument);

@@ -44,26 +44,14 @@ struct request {
 static int take(struct request *request, int option, char **argv)
 {
 	switch (option) {
-	case 'f':
-		request->force = true;
-		return TOOL_DONE;
-	case 'q':
-		request->progress.quiet = true;
-		return TOOL_DONE;
-	case OPT_PROGRESS:
-		request->progress.always = true;
-		return TOOL_DONE;
-	case 'h':
-		request->help = true;
-		return TOOL_DONE;
-	case OPT_VERSION:
-		request->version = true;
-		return TOOL_DONE;
+	case 'f': request->force = true; return TOOL_DONE;
+	case 'q': request->progress.quiet = true; return TOOL_DONE;
+	case OPT_PROGRESS: request->progress.always = true; return TOOL_DONE;
+	case 'h': request->help = true; return TOOL_DONE;
+	case OPT_VERSION: request->version = true; return TOOL_DONE;
 	case '?':
-	case ':':
-		return tool_bad_option(option, argv);
-	default:
-		return tool_open_option(&request->open, option, optarg);
+	case ':': return tool_bad_option(option, argv);
+	default: return tool_open_option(&request->open, option, optarg);
 	}
 }
 

@@ -92,18 +92,13 @@ static int take(struct request *request, const struct rule *rule, const char *va
 	void *member = (char *)request + rule->offset;
 
 	switch (rule->kind) {
-	case WORD:
-		return take_word(rule, member, value);
+	case WORD: return take_word(rule, member, value);
 	case SIZE:
 		if (!tool_parse_size(value, member) || *(uint64_t *)member == 0 || *(uint64_t *)member > UINT32_MAX)
 			return tool_usage("--%s wants a size such as 2M, not '%s'", rule->name, value);
 		return TOOL_DONE;
-	case TEXT:
-		*(const char **)member = value;
-		return TOOL_DONE;
-	case FLAG:
-		*(bool *)member = true;
-		return TOOL_DONE;
+	case TEXT: *(const char **)member = value; return TOOL_DONE;
+	case FLAG: *(bool *)member = true; return TOOL_DONE;
 	}
 	return TOOL_FAILED;
 }
@@ -111,15 +106,9 @@ static int take(struct request *request, const struct rule *rule, const char *va
 static int take_short(struct request *request, int letter)
 {
 	switch (letter) {
-	case 'f':
-		request->force = true;
-		return TOOL_DONE;
-	case 'q':
-		request->quiet = true;
-		return TOOL_DONE;
-	default:
-		request->help = true;
-		return TOOL_DONE;
+	case 'f': request->force = true; return TOOL_DONE;
+	case 'q': request->quiet = true; return TOOL_DONE;
+	default: request->help = true; return TOOL_DONE;
 	}
 }
 

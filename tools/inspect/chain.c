@@ -12,16 +12,11 @@
 static const char *path_kind_name(enum vhdx_path_kind kind)
 {
 	switch (kind) {
-	case VHDX_PATH_RELATIVE:
-		return "relative";
-	case VHDX_PATH_VOLUME:
-		return "volume";
-	case VHDX_PATH_ABSOLUTE:
-		return "absolute";
-	case VHDX_PATH_URL:
-		return "url";
-	case VHDX_PATH_NAME:
-		return "name";
+	case VHDX_PATH_RELATIVE: return "relative";
+	case VHDX_PATH_VOLUME: return "volume";
+	case VHDX_PATH_ABSOLUTE: return "absolute";
+	case VHDX_PATH_URL: return "url";
+	case VHDX_PATH_NAME: return "name";
 	}
 	return "unknown";
 }
@@ -29,12 +24,9 @@ static const char *path_kind_name(enum vhdx_path_kind kind)
 static const char *log_state_name(enum vhdx_log_state state)
 {
 	switch (state) {
-	case VHDX_LOG_NONE:
-		return "none";
-	case VHDX_LOG_CLEAN:
-		return "clean";
-	case VHDX_LOG_REPLAYED_IN_MEMORY:
-		return "pending";
+	case VHDX_LOG_NONE: return "none";
+	case VHDX_LOG_CLEAN: return "clean";
+	case VHDX_LOG_REPLAYED_IN_MEMORY: return "pending";
 	}
 	return "unknown";
 }

@@ -17,7 +17,7 @@ struct walk {
 	uint64_t errors;
 	uint64_t findings;
 	uint64_t fields;
-	char structure[64];        /* of the last field shown */
+	char structure[64]; /* of the last field shown */
 	uint64_t index;
 	uint64_t structure_offset;
 };
@@ -104,12 +104,9 @@ static int show_field(void *context, const struct vhdx_field *field)
 static const char *severity_name(enum vhdx_severity severity)
 {
 	switch (severity) {
-	case VHDX_SEVERITY_NOTE:
-		return "note";
-	case VHDX_SEVERITY_WARNING:
-		return "warning";
-	case VHDX_SEVERITY_ERROR:
-		return "error";
+	case VHDX_SEVERITY_NOTE: return "note";
+	case VHDX_SEVERITY_WARNING: return "warning";
+	case VHDX_SEVERITY_ERROR: return "error";
 	}
 	return "error";
 }

@@ -46,20 +46,20 @@ struct attempt {
 
 struct inspect {
 	const char *path;
-	const char *other;      /* --compare */
+	const char *other; /* --compare */
 	enum vhdx_format other_format;
 	struct tool_open open;
-	unsigned questions;     /* ASK_* */
-	unsigned parts;         /* VHDX_PART_*, for ASK_FIELDS */
+	unsigned questions; /* ASK_* */
+	unsigned parts;     /* VHDX_PART_*, for ASK_FIELDS */
 	bool as_json;
-	bool is_started;        /* something was printed */
+	bool is_started; /* something was printed */
 	struct json json;
-	vhdx_disk *disk;        /* NULL when nothing asks for it or it cannot be opened */
-	bool alone;             /* the chain is broken: `disk` is the first file without its parents */
-	bool damage_told;       /* of the map */
+	vhdx_disk *disk;  /* NULL when nothing asks for it or it cannot be opened */
+	bool alone;       /* the chain is broken: `disk` is the first file without its parents */
+	bool damage_told; /* of the map */
 	struct attempt *attempts;
 	size_t attempt_count;
-	int status;             /* exit status */
+	int status; /* exit status */
 };
 
 /* The worse of the present exit status and another: damaged before failed before done. */
@@ -101,9 +101,9 @@ struct overview {
 	struct occupancy occupancy;
 	struct vhdx_usage usage;
 	struct content content;
-	int content_status;   /* 0, or why the content could not be read */
+	int content_status; /* 0, or why the content could not be read */
 	unsigned depth;
-	bool is_complete;     /* the whole chain is open */
+	bool is_complete; /* the whole chain is open */
 	struct warning warnings[WARNING_MAX];
 	unsigned warning_count;
 };
@@ -125,12 +125,12 @@ struct text {
 
 /* "label             text" */
 void text_line(const char *label, const char *format, ...) TOOL_PRINTF(2, 3);
-struct text text_size(uint64_t size);          /* "64 GiB" */
-struct text text_exact(uint64_t size);         /* "64 GiB (68719476736 bytes)" */
-struct text text_date(uint64_t seconds);       /* since 1970: "2012-09-26 17:40:05 UTC" */
+struct text text_size(uint64_t size);    /* "64 GiB" */
+struct text text_exact(uint64_t size);   /* "64 GiB (68719476736 bytes)" */
+struct text text_date(uint64_t seconds); /* since 1970: "2012-09-26 17:40:05 UTC" */
 struct text text_guid(const struct vhdx_guid *guid);
-struct text text_clean(const char *text);      /* without control characters, shortened */
+struct text text_clean(const char *text);           /* without control characters, shortened */
 double text_percent(uint64_t part, uint64_t whole); /* 0 of nothing */
-const char *text_base(const char *path);       /* the last component */
+const char *text_base(const char *path);            /* the last component */
 
 #endif

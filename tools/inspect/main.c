@@ -46,30 +46,29 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static const char help[] =
-	"usage: vhdx-inspect [options] FILE\n"
-	"\n"
-	"Tells what a VHDX or VHD file is and what it holds; without a question, an overview.\n"
-	"\n"
-	"  --overview                format, sizes, identifiers, allocation, content, chain, notes\n"
-	"  --chain                   every file of the chain, and what was tried when one is missing\n"
-	"  --headers --regions --metadata --bat --log\n"
-	"                            fields of these structures with file offset, value and broken rule;\n"
-	"                            also of files that cannot be opened\n"
-	"  --all                     all of these fields\n"
-	"  --map                     extents: disk offset, length, kind, level, file offset\n"
-	"  --picture                 the map as a picture\n"
-	"  --hash                    XXH3-128 of the whole virtual disk\n"
-	"  --compare OTHER           whether OTHER holds the same bytes; exit status 1 when not\n"
-	"  --compare-format FORMAT   of OTHER: vhdx, vhd or raw\n"
-	"  --json                    answer in JSON\n"
-	"  -h, --help                print this\n"
-	"  --version                 print the version\n"
-	"\n"
-	"Exit status: 0 done, 1 failed or different, 2 usage, 3 damaged.\n"
-	"\n"
-	"How FILE and its parents are opened:\n"
-	"  --format FORMAT           vhdx, vhd or raw; else found by content\n";
+static const char help[] = "usage: vhdx-inspect [options] FILE\n"
+			   "\n"
+			   "Tells what a VHDX or VHD file is and what it holds; without a question, an overview.\n"
+			   "\n"
+			   "  --overview                format, sizes, identifiers, allocation, content, chain, notes\n"
+			   "  --chain                   every file of the chain, and what was tried when one is missing\n"
+			   "  --headers --regions --metadata --bat --log\n"
+			   "                            fields of these structures with file offset, value and broken rule;\n"
+			   "                            also of files that cannot be opened\n"
+			   "  --all                     all of these fields\n"
+			   "  --map                     extents: disk offset, length, kind, level, file offset\n"
+			   "  --picture                 the map as a picture\n"
+			   "  --hash                    XXH3-128 of the whole virtual disk\n"
+			   "  --compare OTHER           whether OTHER holds the same bytes; exit status 1 when not\n"
+			   "  --compare-format FORMAT   of OTHER: vhdx, vhd or raw\n"
+			   "  --json                    answer in JSON\n"
+			   "  -h, --help                print this\n"
+			   "  --version                 print the version\n"
+			   "\n"
+			   "Exit status: 0 done, 1 failed or different, 2 usage, 3 damaged.\n"
+			   "\n"
+			   "How FILE and its parents are opened:\n"
+			   "  --format FORMAT           vhdx, vhd or raw; else found by content\n";
 
 void inspect_raise(struct inspect *inspect, int status)
 {
@@ -134,41 +133,23 @@ static int compare_format_option(struct inspect *inspect)
 static int take_option(struct inspect *inspect, int option, int argc, char **argv)
 {
 	switch (option) {
-	case OPT_JSON:
-		inspect->as_json = true;
-		return TOOL_DONE;
-	case OPT_OVERVIEW:
-		return ask(inspect, ASK_OVERVIEW);
-	case OPT_CHAIN:
-		return ask(inspect, ASK_CHAIN);
-	case OPT_HEADERS:
-		return ask_fields(inspect, VHDX_PART_HEADERS);
-	case OPT_REGIONS:
-		return ask_fields(inspect, VHDX_PART_REGIONS);
-	case OPT_METADATA:
-		return ask_fields(inspect, VHDX_PART_METADATA);
-	case OPT_BAT:
-		return ask_fields(inspect, VHDX_PART_BAT);
-	case OPT_LOG:
-		return ask_fields(inspect, VHDX_PART_LOG);
-	case OPT_ALL:
-		return ask_fields(inspect, VHDX_PART_ALL);
-	case OPT_MAP:
-		return map_option(inspect, argc, argv);
-	case OPT_PICTURE:
-		return ask(inspect, ASK_PICTURE);
-	case OPT_HASH:
-		return ask(inspect, ASK_HASH);
-	case OPT_COMPARE:
-		inspect->other = optarg;
-		return ask(inspect, ASK_COMPARE);
-	case OPT_COMPARE_FORMAT:
-		return compare_format_option(inspect);
+	case OPT_JSON: inspect->as_json = true; return TOOL_DONE;
+	case OPT_OVERVIEW: return ask(inspect, ASK_OVERVIEW);
+	case OPT_CHAIN: return ask(inspect, ASK_CHAIN);
+	case OPT_HEADERS: return ask_fields(inspect, VHDX_PART_HEADERS);
+	case OPT_REGIONS: return ask_fields(inspect, VHDX_PART_REGIONS);
+	case OPT_METADATA: return ask_fields(inspect, VHDX_PART_METADATA);
+	case OPT_BAT: return ask_fields(inspect, VHDX_PART_BAT);
+	case OPT_LOG: return ask_fields(inspect, VHDX_PART_LOG);
+	case OPT_ALL: return ask_fields(inspect, VHDX_PART_ALL);
+	case OPT_MAP: return map_option(inspect, argc, argv);
+	case OPT_PICTURE: return ask(inspect, ASK_PICTURE);
+	case OPT_HASH: return ask(inspect, ASK_HASH);
+	case OPT_COMPARE: inspect->other = optarg; return ask(inspect, ASK_COMPARE);
+	case OPT_COMPARE_FORMAT: return compare_format_option(inspect);
 	case '?':
-	case ':':
-		return tool_bad_option(option, argv);
-	default:
-		return tool_open_option(&inspect->open, option, optarg);
+	case ':': return tool_bad_option(option, argv);
+	default: return tool_open_option(&inspect->open, option, optarg);
 	}
 }
 
@@ -220,7 +201,7 @@ static unsigned answerable(struct inspect *inspect)
 static void answer(struct inspect *inspect, unsigned questions)
 {
 	static void (*const answers[])(struct inspect *) = { overview_show, chain_show, fields_show, map_show,
-							      picture_show, hash_show, compare_show };
+							     picture_show,  hash_show,  compare_show };
 
 	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
 		if (questions & 1u << i)

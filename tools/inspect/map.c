@@ -39,14 +39,10 @@ int map_next(struct inspect *inspect, struct vhdx_extent *out, uint64_t offset, 
 static const char *kind_name(enum vhdx_extent_kind kind)
 {
 	switch (kind) {
-	case VHDX_EXTENT_DATA:
-		return "data";
-	case VHDX_EXTENT_ZERO:
-		return "zero";
-	case VHDX_EXTENT_HOLE:
-		return "hole";
-	case VHDX_EXTENT_PARENT:
-		return "parent";
+	case VHDX_EXTENT_DATA: return "data";
+	case VHDX_EXTENT_ZERO: return "zero";
+	case VHDX_EXTENT_HOLE: return "hole";
+	case VHDX_EXTENT_PARENT: return "parent";
 	}
 	return "damaged";
 }

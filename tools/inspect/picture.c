@@ -28,7 +28,7 @@ struct picture {
 	uint64_t cell_size;
 	uint64_t cell_index; /* of `cell` */
 	struct cell cell;
-	bool has_parent;     /* something is in a parent that is not open */
+	bool has_parent; /* something is in a parent that is not open */
 	bool has_colour;
 	unsigned colour; /* in effect; LEVELS for none */
 	const char *const *shades;

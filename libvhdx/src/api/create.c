@@ -47,9 +47,10 @@ int vhdx_create_file(const struct vhdx_file *file, const struct vhdx_create_opti
 	struct vhdx_create_options options;
 
 	error = error != NULL ? error : &local;
-	if (file == NULL || file->io == NULL || file->io->write == NULL || file->io->flush == NULL || file->io->get_size == NULL ||
-	    file->io->set_size == NULL || given == NULL)
-		return fail(error, VHDX_E_ARGUMENT, "creation needs options and an I/O table with write, flush, get_size and set_size");
+	if (file == NULL || file->io == NULL || file->io->write == NULL || file->io->flush == NULL ||
+	    file->io->get_size == NULL || file->io->set_size == NULL || given == NULL)
+		return fail(error, VHDX_E_ARGUMENT,
+			    "creation needs options and an I/O table with write, flush, get_size and set_size");
 	options = create_options(given);
 	return create_in_file(file, &options, error);
 }

@@ -10,8 +10,8 @@ static int check_range(const vhdx_disk *disk, uint64_t disk_offset, uint64_t len
 
 	if (range_fits(disk_offset, length, size))
 		return VHDX_OK;
-	return fail(error, VHDX_E_RANGE, "offset %llu, length %llu exceeds the disk of %llu bytes", (unsigned long long)disk_offset,
-		    (unsigned long long)length, (unsigned long long)size);
+	return fail(error, VHDX_E_RANGE, "offset %llu, length %llu exceeds the disk of %llu bytes",
+		    (unsigned long long)disk_offset, (unsigned long long)length, (unsigned long long)size);
 }
 
 int vhdx_write(vhdx_disk *disk, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error)

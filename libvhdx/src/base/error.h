@@ -20,7 +20,8 @@
 
 /* Both return `status`. */
 int fail(struct vhdx_error *error, int status, const char *format, ...) PRINTF_LIKE(3, 4);
-int fail_at(struct vhdx_error *error, int status, const char *rule, uint64_t file_offset, const char *format, ...) PRINTF_LIKE(5, 6);
+int fail_at(struct vhdx_error *error, int status, const char *rule, uint64_t file_offset, const char *format, ...)
+	PRINTF_LIKE(5, 6);
 /* A failed system call: picks the status from errno or GetLastError, and appends its text to `what`. */
 int fail_os(struct vhdx_error *error, int os_error, const char *what);
 int fail_memory(struct vhdx_error *error);

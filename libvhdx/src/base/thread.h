@@ -8,20 +8,50 @@
 #if defined(_WIN32)
 #include <windows.h>
 typedef SRWLOCK mutex;
-static inline void mutex_start(mutex *m) { InitializeSRWLock(m); }
-static inline void mutex_end(mutex *m) { (void)m; }
-static inline void mutex_lock(mutex *m) { AcquireSRWLockExclusive(m); }
-static inline void mutex_unlock(mutex *m) { ReleaseSRWLockExclusive(m); }
-static inline void thread_yield(void) { (void)SwitchToThread(); }
+static inline void mutex_start(mutex *m)
+{
+	InitializeSRWLock(m);
+}
+static inline void mutex_end(mutex *m)
+{
+	(void)m;
+}
+static inline void mutex_lock(mutex *m)
+{
+	AcquireSRWLockExclusive(m);
+}
+static inline void mutex_unlock(mutex *m)
+{
+	ReleaseSRWLockExclusive(m);
+}
+static inline void thread_yield(void)
+{
+	(void)SwitchToThread();
+}
 #else
 #include <pthread.h>
 #include <sched.h>
 typedef pthread_mutex_t mutex;
-static inline void mutex_start(mutex *m) { (void)pthread_mutex_init(m, NULL); }
-static inline void mutex_end(mutex *m) { (void)pthread_mutex_destroy(m); }
-static inline void mutex_lock(mutex *m) { (void)pthread_mutex_lock(m); }
-static inline void mutex_unlock(mutex *m) { (void)pthread_mutex_unlock(m); }
-static inline void thread_yield(void) { (void)sched_yield(); }
+static inline void mutex_start(mutex *m)
+{
+	(void)pthread_mutex_init(m, NULL);
+}
+static inline void mutex_end(mutex *m)
+{
+	(void)pthread_mutex_destroy(m);
+}
+static inline void mutex_lock(mutex *m)
+{
+	(void)pthread_mutex_lock(m);
+}
+static inline void mutex_unlock(mutex *m)
+{
+	(void)pthread_mutex_unlock(m);
+}
+static inline void thread_yield(void)
+{
+	(void)sched_yield();
+}
 #endif
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Bytes that utf8_from_utf16 may need for `units` code units, with the NUL. */
-#define UTF8_SIZE(units) ((units) * 3 + 1)
+#define UTF8_SIZE(units) ((units)*3 + 1)
 
 /* Converts `units` code units; writes a NUL; returns the length without it. `text` has UTF8_SIZE(units) bytes. */
 size_t utf8_from_utf16(char *text, const uint8_t *bytes, size_t units, bool big_endian);

@@ -42,7 +42,8 @@ int bitmap_run(const struct bitmap *bitmap, uint64_t first, uint64_t count, bool
 		unsigned skip = (unsigned)(bit % 64), ones;
 		uint8_t bytes[8];
 		uint64_t word;
-		int status = cache_word(bitmap->cache, bitmap->level, bitmap->view, bitmap->file_offset + bit / 64 * 8, bytes, error);
+		int status = cache_word(bitmap->cache, bitmap->level, bitmap->view, bitmap->file_offset + bit / 64 * 8, bytes,
+					error);
 
 		if (status < 0)
 			return status;

@@ -26,7 +26,8 @@ static int load_bits(struct pages *p, const struct block_bits *b, uint64_t first
 	uint64_t end = b->file_offset + divide_up(last, 8);
 	int status = VHDX_OK;
 
-	for (uint64_t at = b->file_offset + first / 8; status == VHDX_OK && at < end; at = round_down(at, CACHE_PAGE) + CACHE_PAGE) {
+	for (uint64_t at = b->file_offset + first / 8; status == VHDX_OK && at < end;
+	     at = round_down(at, CACHE_PAGE) + CACHE_PAGE) {
 		struct page *page;
 
 		status = pages_get(p, at, &page, error);
@@ -36,7 +37,8 @@ static int load_bits(struct pages *p, const struct block_bits *b, uint64_t first
 
 int block_bits_set(struct pages *p, const struct block_bits *b, bool fresh, struct vhdx_error *error)
 {
-	uint64_t from = fresh ? 0 : round_down(b->first, 64), to = fresh ? b->count : round_up(b->last, 64), end = b->file_offset + to / 8;
+	uint64_t from = fresh ? 0 : round_down(b->first, 64), to = fresh ? b->count : round_up(b->last, 64),
+		 end = b->file_offset + to / 8;
 	uint8_t bytes[CACHE_PAGE];
 	int status = load_bits(p, b, from, to, error);
 

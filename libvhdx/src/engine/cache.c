@@ -79,7 +79,8 @@ static void fill_slot(struct cache *cache, unsigned set, uint64_t tag)
 	atomic_store_explicit(&cache->tags[set][way], tag, memory_order_release);
 }
 
-int cache_word(struct cache *cache, unsigned level, const struct view *view, uint64_t file_offset, uint8_t bytes[8], struct vhdx_error *error)
+int cache_word(struct cache *cache, unsigned level, const struct view *view, uint64_t file_offset, uint8_t bytes[8],
+	       struct vhdx_error *error)
 {
 	uint64_t tag = tag_of(level, file_offset), value;
 	unsigned set = set_of(level, file_offset);

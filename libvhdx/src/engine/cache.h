@@ -35,7 +35,8 @@ int cache_start(struct cache **out, const struct vhdx_env *env, struct vhdx_erro
 void cache_end(struct cache *cache);
 
 /* The 64-bit word at `file_offset` (a multiple of 8) of a level's file, its bytes in file order in memory: convert with get_le64 and the like. */
-int cache_word(struct cache *cache, unsigned level, const struct view *view, uint64_t file_offset, uint8_t bytes[8], struct vhdx_error *error);
+int cache_word(struct cache *cache, unsigned level, const struct view *view, uint64_t file_offset, uint8_t bytes[8],
+	       struct vhdx_error *error);
 /* Under the mutex: gives a page in the cache new words `first` to `first + count` - 1 from `page`, when it is there. */
 void cache_update(struct cache *cache, unsigned level, uint64_t file_offset, const uint8_t *page, size_t first, size_t count);
 /* Whether the page that holds `file_offset` is in the cache. */

@@ -63,7 +63,8 @@ static bool identity_matches(const struct image *child, const struct image *pare
 	return false;
 }
 
-static int check_identity(const struct vhdx_disk *disk, const struct image *child, const struct image *parent, struct vhdx_error *error)
+static int check_identity(const struct vhdx_disk *disk, const struct image *child, const struct image *parent,
+			  struct vhdx_error *error)
 {
 	char wanted[VHDX_GUID_TEXT_SIZE], found[VHDX_GUID_TEXT_SIZE];
 	bool vhd = child->format == VHDX_FORMAT_VHD;
@@ -78,7 +79,8 @@ static int check_identity(const struct vhdx_disk *disk, const struct image *chil
 }
 
 /* Identities are asked for once a level: asking anew for each pair would cost most of the time of opening a deep chain. */
-static int check_cycle(struct vhdx_disk *disk, const struct vhdx_file *file, struct file_identity *identity, struct vhdx_error *error)
+static int check_cycle(struct vhdx_disk *disk, const struct vhdx_file *file, struct file_identity *identity,
+		       struct vhdx_error *error)
 {
 	if (disk->depth == 1)
 		disk->levels[0].identity = file_identify(&disk->levels[0].image->view.file);
@@ -92,7 +94,8 @@ static int check_cycle(struct vhdx_disk *disk, const struct vhdx_file *file, str
 /* Opens `file` as the next level below `child`. The file stays the caller's. */
 static int add_parent(struct vhdx_disk *disk, struct image *child, const struct vhdx_file *file, struct vhdx_error *error)
 {
-	struct image_request request = { &disk->env, disk->cache, file, disk->depth, disk->flags & ~(unsigned)VHDX_OPEN_WRITE, NULL };
+	struct image_request request = { &disk->env, disk->cache, file, disk->depth, disk->flags & ~(unsigned)VHDX_OPEN_WRITE,
+					 NULL };
 	struct file_identity identity;
 	struct image *parent = NULL;
 	uint64_t modified;
@@ -101,13 +104,15 @@ static int add_parent(struct vhdx_disk *disk, struct image *child, const struct 
 	if (status == VHDX_OK)
 		status = image_open(&parent, &request, child->format, error);
 	if (status == VHDX_E_NOT_IMAGE)
-		status = fail_at(error, VHDX_E_PARENT_MISMATCH, child->format == VHDX_FORMAT_VHD ? "VHD-089" : "VHDX-174", VHDX_NO_OFFSET,
-				 "it is no %s, and a parent has the format of its child", vhdx_format_name(child->format));
+		status = fail_at(error, VHDX_E_PARENT_MISMATCH, child->format == VHDX_FORMAT_VHD ? "VHD-089" : "VHDX-174",
+				 VHDX_NO_OFFSET, "it is no %s, and a parent has the format of its child",
+				 vhdx_format_name(child->format));
 	if (status == VHDX_OK)
 		status = check_identity(disk, child, parent, error);
 	if (status == VHDX_OK && parent->logical_sector_size != child->logical_sector_size)
-		status = fail_at(error, VHDX_E_PARENT_MISMATCH, "VHDX-170", VHDX_NO_OFFSET, "its logical sectors have %" PRIu32 " bytes, the child's %" PRIu32,
-				 parent->logical_sector_size, child->logical_sector_size);
+		status = fail_at(error, VHDX_E_PARENT_MISMATCH, "VHDX-170", VHDX_NO_OFFSET,
+				 "its logical sectors have %" PRIu32 " bytes, the child's %" PRIu32, parent->logical_sector_size,
+				 child->logical_sector_size);
 	if (status == VHDX_OK)
 		status = push_level(disk, parent, error);
 	if (status < 0) {
@@ -153,18 +158,22 @@ static int no_parent(const struct parent_search *s, struct vhdx_error *error)
 {
 	const struct image *child = s->child;
 	char wanted[VHDX_GUID_TEXT_SIZE];
-	int status = s->worst != 0 ? s->worst : s->attempts != 0 && s->denied == s->attempts ? VHDX_E_PARENT_DENIED : VHDX_E_PARENT_MISSING;
+	int status = s->worst != 0                                  ? s->worst
+		     : s->attempts != 0 && s->denied == s->attempts ? VHDX_E_PARENT_DENIED
+								    : VHDX_E_PARENT_MISSING;
 
 	guid_text(&child->parent_identities[0], wanted);
 	if (s->attempts == 0)
 		fail(error, status, "it needs its parent {%s}%s%s, and nobody named a file for it", wanted,
-		     child->parent_path_count != 0 ? " at " : "", child->parent_path_count != 0 ? child->parent_paths[0].text : "");
+		     child->parent_path_count != 0 ? " at " : "",
+		     child->parent_path_count != 0 ? child->parent_paths[0].text : "");
 	else
 		fail(error, status, "its parent {%s} was not found; tried: %s", wanted, s->reasons);
 	return error_in_file(error, child->view.file.name, child->level);
 }
 
-static int search_parent(struct vhdx_disk *disk, struct image *child, const struct vhdx_open_options *options, struct vhdx_error *error)
+static int search_parent(struct vhdx_disk *disk, struct image *child, const struct vhdx_open_options *options,
+			 struct vhdx_error *error)
 {
 	struct parent_search search = { .disk = disk, .options = options, .child = child };
 	struct vhdx_parent_request request = {
@@ -216,11 +225,13 @@ static int open_parents(struct vhdx_disk *disk, const struct vhdx_open_options *
 		}
 	}
 	if (status == VHDX_OK && !disk->parent_left_out && options->parent_count > disk->depth - 1)
-		status = fail(error, VHDX_E_ARGUMENT, "%zu parents were given, the chain has only %u", options->parent_count, disk->depth - 1);
+		status = fail(error, VHDX_E_ARGUMENT, "%zu parents were given, the chain has only %u", options->parent_count,
+			      disk->depth - 1);
 	return status;
 }
 
-static int open_levels(struct vhdx_disk *disk, const struct vhdx_file *file, const struct vhdx_open_options *options, struct vhdx_error *error)
+static int open_levels(struct vhdx_disk *disk, const struct vhdx_file *file, const struct vhdx_open_options *options,
+		       struct vhdx_error *error)
 {
 	struct image_request request = { &disk->env, NULL, file, 0, disk->flags, &disk->readers };
 	struct image *image;
@@ -262,7 +273,8 @@ static int start_writing(struct vhdx_disk *disk, struct vhdx_error *error)
 	return status < 0 ? error_in_file(error, leaf->view.file.name, 0) : VHDX_OK;
 }
 
-int disk_open(struct vhdx_disk **out, const struct vhdx_file *file, const struct vhdx_open_options *options, struct vhdx_error *error)
+int disk_open(struct vhdx_disk **out, const struct vhdx_file *file, const struct vhdx_open_options *options,
+	      struct vhdx_error *error)
 {
 	struct vhdx_env env = env_complete(options->env);
 	struct vhdx_disk *disk = memory_zeroed(&env, sizeof(*disk));

@@ -10,10 +10,10 @@ struct parent_search {
 	const struct vhdx_open_options *options;
 	struct image *child;
 	bool accepted;
-	bool quiet;                /* candidates that are not the parent are no attempts: search directories */
+	bool quiet; /* candidates that are not the parent are no attempts: search directories */
 	unsigned attempts;
 	unsigned denied;
-	int worst;                 /* the status that says most about why there is no parent */
+	int worst; /* the status that says most about why there is no parent */
 	char reasons[800];
 	size_t reasons_length;
 };

@@ -68,8 +68,10 @@ static int check_vhd(const struct vhdx_create_options *o, struct vhdx_error *err
 	if (!is_power_of_two(o->block_size) || o->block_size < VHD_MIN_BLOCK_SIZE || o->block_size > VHD_MAX_BLOCK_SIZE)
 		return bad(error, "the block size of a VHD is a power of two from 512 bytes to 256 MiB");
 	if (o->size > VHD_MAX_DISK_SIZE)
-		return fail(error, VHDX_E_RANGE, "%" PRIu64 " bytes are more than the 2040 GiB of a VHD; VHDX reaches 64 TiB", o->size);
-	if (o->type != VHDX_TYPE_FIXED && divide_up(o->size, o->block_size) * ((uint64_t)o->block_size + 8192) > VHD_UNALLOCATED * UINT64_C(512))
+		return fail(error, VHDX_E_RANGE, "%" PRIu64 " bytes are more than the 2040 GiB of a VHD; VHDX reaches 64 TiB",
+			    o->size);
+	if (o->type != VHDX_TYPE_FIXED &&
+	    divide_up(o->size, o->block_size) * ((uint64_t)o->block_size + 8192) > VHD_UNALLOCATED * UINT64_C(512))
 		return bad(error, "with this block size a full VHD would exceed 2 TiB, which its BAT cannot address");
 	return VHDX_OK;
 }
@@ -81,13 +83,15 @@ static int check_parent(const struct vhdx_create_options *o, const struct image 
 	if (o->type != VHDX_TYPE_DIFFERENCING)
 		return bad(error, "only a differencing disk has a parent");
 	if (parent->format != o->format)
-		return fail(error, VHDX_E_ARGUMENT, "a %s child cannot have a %s parent", vhdx_format_name(o->format), vhdx_format_name(parent->format));
+		return fail(error, VHDX_E_ARGUMENT, "a %s child cannot have a %s parent", vhdx_format_name(o->format),
+			    vhdx_format_name(parent->format));
 	if (o->source != NULL)
 		return bad(error, "a differencing disk starts with the content of its parent, not of a source");
 	if (o->logical_sector_size != parent->logical_sector_size)
 		return bad(error, "a child has the logical sector size of its parent");
 	if (o->size < parent->disk_size)
-		return fail(error, VHDX_E_ARGUMENT, "a child of %" PRIu64 " bytes is smaller than its parent of %" PRIu64, o->size, parent->disk_size);
+		return fail(error, VHDX_E_ARGUMENT, "a child of %" PRIu64 " bytes is smaller than its parent of %" PRIu64,
+			    o->size, parent->disk_size);
 	return VHDX_OK;
 }
 
@@ -109,19 +113,23 @@ static int complete(struct creation *c, struct vhdx_error *error)
 	else
 		complete_vhd(o, c->parent);
 	if (o->size == 0)
-		o->size = o->source != NULL ? round_up(o->source->size, o->logical_sector_size) : c->parent != NULL ? c->parent->disk_size : 0;
+		o->size = o->source != NULL   ? round_up(o->source->size, o->logical_sector_size)
+			  : c->parent != NULL ? c->parent->disk_size
+					      : 0;
 	if (o->size == 0)
 		return bad(error, "a disk needs a size");
 	status = o->format == VHDX_FORMAT_VHDX ? check_vhdx(o, error) : check_vhd(o, error);
 	if (status == VHDX_OK && o->size % o->logical_sector_size != 0)
-		return fail(error, VHDX_E_ALIGNMENT, "the size %" PRIu64 " is not a multiple of the logical sector size %" PRIu32, o->size,
-			    o->logical_sector_size);
+		return fail(error, VHDX_E_ALIGNMENT, "the size %" PRIu64 " is not a multiple of the logical sector size %" PRIu32,
+			    o->size, o->logical_sector_size);
 	if (status == VHDX_OK && o->source != NULL && o->source->size > o->size)
-		return fail(error, VHDX_E_ARGUMENT, "the source of %" PRIu64 " bytes does not fit a disk of %" PRIu64, o->source->size, o->size);
+		return fail(error, VHDX_E_ARGUMENT, "the source of %" PRIu64 " bytes does not fit a disk of %" PRIu64,
+			    o->source->size, o->size);
 	return status == VHDX_OK ? check_parent(o, c->parent, error) : status;
 }
 
-static int start(struct creation *c, const struct vhdx_file *file, const struct vhdx_create_options *options, struct vhdx_error *error)
+static int start(struct creation *c, const struct vhdx_file *file, const struct vhdx_create_options *options,
+		 struct vhdx_error *error)
 {
 	*c = (struct creation){ .env = env_complete(options->env), .options = *options, .file = file };
 	if (options->parent != NULL)
@@ -142,7 +150,8 @@ static int create_started(struct creation *c, struct vhdx_error *error)
 		status = bad(error, "a differencing disk needs at least one path to its parent");
 	if (status == VHDX_OK) {
 		status = c->options.format == VHDX_FORMAT_VHDX ? create_vhdx(c, error) : create_vhd(c, error);
-		if (status < 0) /* empty again, as far as that can be had: the identifier may be there when the last flush fails */
+		if (status <
+		    0) /* empty again, as far as that can be had: the identifier may be there when the last flush fails */
 			(void)file_set_size(c->file, 0, &ignored);
 	}
 	return status < 0 ? error_in_file(error, c->file->name, 0) : VHDX_OK;

@@ -12,7 +12,7 @@ struct creation {
 	struct vhdx_env env;
 	struct vhdx_create_options options; /* completed: no defaults left */
 	const struct vhdx_file *file;
-	const struct image *parent;         /* NULL when there is none */
+	const struct image *parent; /* NULL when there is none */
 };
 
 int create_vhdx(struct creation *c, struct vhdx_error *error);

@@ -17,7 +17,7 @@ struct fill {
 	uint8_t *buffer;
 	uint64_t placed_block; /* the block that `placed_offset` belongs to */
 	uint64_t placed_offset;
-	uint64_t data_end;     /* up to here the source is known to have data */
+	uint64_t data_end; /* up to here the source is known to have data */
 };
 
 static int progress(const struct creation *c, uint64_t done, struct vhdx_error *error)
@@ -52,7 +52,8 @@ static int known_zeros(struct fill *f, uint64_t offset, uint64_t *zeros, struct 
 		return VHDX_OK;
 	}
 	error_clear(&told);
-	status = judge_source(f->source->extent(f->source->context, &extent, offset, f->source->size - offset, &told), &told, error);
+	status = judge_source(f->source->extent(f->source->context, &extent, offset, f->source->size - offset, &told), &told,
+			      error);
 	if (status < 0)
 		return status;
 	extent.length = min_u64(extent.length, f->source->size - offset);
@@ -156,12 +157,9 @@ int create_preallocate(struct creation *c, uint64_t file_offset, uint64_t length
 	int status = VHDX_OK;
 
 	switch (c->options.preallocation) {
-	case VHDX_PREALLOCATE_NONE:
-		return VHDX_OK;
-	case VHDX_PREALLOCATE_RESERVE:
-		return file_reserve(c->file, file_offset, length, error);
-	case VHDX_PREALLOCATE_FULL:
-		break;
+	case VHDX_PREALLOCATE_NONE: return VHDX_OK;
+	case VHDX_PREALLOCATE_RESERVE: return file_reserve(c->file, file_offset, length, error);
+	case VHDX_PREALLOCATE_FULL: break;
 	}
 	while (status == VHDX_OK && done < length) {
 		size_t part = (size_t)min_u64(sizeof(zeros), length - done);

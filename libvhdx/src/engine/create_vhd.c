@@ -25,10 +25,10 @@ struct layout {
 	struct vhd_footer footer;
 	struct vhd_dynamic header;
 	uint32_t bitmap_size;
-	uint64_t table_end;        /* of the padded BAT */
-	uint64_t next_end;         /* end of the last block, or of the BAT */
-	uint8_t *bitmap;           /* all ones */
-	uint8_t *window;           /* the part of the BAT being written */
+	uint64_t table_end; /* of the padded BAT */
+	uint64_t next_end;  /* end of the last block, or of the BAT */
+	uint8_t *bitmap;    /* all ones */
+	uint8_t *window;    /* the part of the BAT being written */
 	uint64_t window_index;
 	bool window_dirty;
 };
@@ -97,7 +97,8 @@ static int create_fixed(struct layout *l, struct vhdx_error *error)
 }
 
 /* Writes one locator's text at `*offset` and fills its slot: VHD-054, VHD-084. */
-static int add_locator(struct layout *l, unsigned slot, uint32_t code, const char *text, uint64_t *offset, struct vhdx_error *error)
+static int add_locator(struct layout *l, unsigned slot, uint32_t code, const char *text, uint64_t *offset,
+		       struct vhdx_error *error)
 {
 	size_t units = utf16_from_utf8(NULL, VHD_MAX_LOCATOR_LENGTH / 2, text, false);
 	uint8_t *bytes;
@@ -128,7 +129,8 @@ static int set_parent_name(struct layout *l, const char *absolute, const char *r
 			if (*p == '\\' || *p == '/')
 				name = p + 1;
 	if (utf16_from_utf8(l->header.parent_name, VHD_NAME_UNITS, name, true) == SIZE_MAX)
-		return fail(error, VHDX_E_ARGUMENT, "the name of the parent is not UTF-8, or longer than the %d code units of a VHD", VHD_NAME_UNITS);
+		return fail(error, VHDX_E_ARGUMENT,
+			    "the name of the parent is not UTF-8, or longer than the %d code units of a VHD", VHD_NAME_UNITS);
 	return VHDX_OK;
 }
 
@@ -140,7 +142,8 @@ static int write_locators(struct layout *l, uint64_t *end, struct vhdx_error *er
 	*end = LOCATORS_OFFSET;
 	l->header.parent_unique_id = l->c->parent->data_identity;
 	if (o->parent_relative == NULL && o->parent_absolute == NULL)
-		return fail(error, VHDX_E_ARGUMENT, "a VHD child stores a relative or an absolute path to its parent, not a volume path alone");
+		return fail(error, VHDX_E_ARGUMENT,
+			    "a VHD child stores a relative or an absolute path to its parent, not a volume path alone");
 	status = set_parent_name(l, o->parent_absolute, o->parent_relative, error);
 	if (status == VHDX_OK && o->parent_absolute != NULL)
 		status = add_locator(l, 0, VHD_CODE_W2KU, o->parent_absolute, end, error);

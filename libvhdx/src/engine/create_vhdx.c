@@ -31,9 +31,9 @@ struct layout {
 	uint64_t next_block_offset;
 	/* the part of the BAT being written: entries come in ascending order */
 	uint8_t *window;
-	uint64_t window_index;         /* first entry in it */
+	uint64_t window_index; /* first entry in it */
 	bool window_dirty;
-	struct vhdx_guid ids[3];       /* fresh: FileWriteGuid, DataWriteGuid, Virtual Disk ID */
+	struct vhdx_guid ids[3]; /* fresh: FileWriteGuid, DataWriteGuid, Virtual Disk ID */
 };
 
 static void plan(struct layout *l)
@@ -52,8 +52,10 @@ static void plan(struct layout *l)
 	};
 	l->geometry = vhdx_geometry(o->size, o->block_size, o->logical_sector_size, l->parameters.has_parent);
 	bat_length = round_up(l->geometry.entry_count * 8, MIB); /* at most 513 MiB */
-	l->regions[1] = (struct vhdx_region){ vhdx_region_metadata, VHDX_HEADER_SECTION_SIZE + o->log_length, METADATA_LENGTH, true };
-	l->regions[0] = (struct vhdx_region){ vhdx_region_bat, l->regions[1].file_offset + METADATA_LENGTH, (uint32_t)bat_length, true };
+	l->regions[1] = (struct vhdx_region){ vhdx_region_metadata, VHDX_HEADER_SECTION_SIZE + o->log_length, METADATA_LENGTH,
+					      true };
+	l->regions[0] = (struct vhdx_region){ vhdx_region_bat, l->regions[1].file_offset + METADATA_LENGTH, (uint32_t)bat_length,
+					      true };
 	l->payload_offset = l->regions[0].file_offset + bat_length;
 	l->next_block_offset = l->payload_offset;
 }
@@ -64,7 +66,8 @@ static int flush_window(struct layout *l, struct vhdx_error *error)
 	int status = VHDX_OK;
 
 	if (l->window_dirty)
-		status = file_write(l->c->file, l->window, (size_t)round_up(count * 8, PAGE), l->regions[0].file_offset + l->window_index * 8, error);
+		status = file_write(l->c->file, l->window, (size_t)round_up(count * 8, PAGE),
+				    l->regions[0].file_offset + l->window_index * 8, error);
 	l->window_dirty = false;
 	memset(l->window, 0, BAT_WINDOW);
 	return status;
@@ -133,7 +136,8 @@ struct metadata {
 };
 
 /* Takes id and flags from `like`, and appends the value. */
-static int add_item(struct metadata *m, const struct vhdx_metadata_entry *like, const uint8_t *value, uint32_t length, struct vhdx_error *error)
+static int add_item(struct metadata *m, const struct vhdx_metadata_entry *like, const uint8_t *value, uint32_t length,
+		    struct vhdx_error *error)
 {
 	struct vhdx_metadata_entry entry = *like;
 
@@ -152,7 +156,9 @@ static int add_fixed_items(struct layout *l, struct metadata *m, struct vhdx_err
 	int status = VHDX_OK;
 
 	for (unsigned item = 0; status == VHDX_OK && item < ITEM_PARENT_LOCATOR; item++) {
-		struct vhdx_metadata_entry like = { .item_id = vhdx_item_ids[item], .is_virtual_disk = item != ITEM_FILE_PARAMETERS, .is_required = true };
+		struct vhdx_metadata_entry like = { .item_id = vhdx_item_ids[item],
+						    .is_virtual_disk = item != ITEM_FILE_PARAMETERS,
+						    .is_required = true };
 		uint8_t value[16] = { 0 };
 
 		vhdx_item_encode(value, (enum vhdx_item)item, &l->parameters);
@@ -218,16 +224,19 @@ static int write_metadata(struct layout *l, struct vhdx_error *error)
 		status = file_write(l->c->file, m.bytes, (size_t)round_up(table, PAGE), offset, error);
 	}
 	if (status == VHDX_OK)
-		status = file_write(l->c->file, m.bytes + VHDX_TABLE_SIZE, (size_t)round_up(m.end - VHDX_TABLE_SIZE, PAGE), offset + VHDX_TABLE_SIZE,
-				    error);
+		status = file_write(l->c->file, m.bytes + VHDX_TABLE_SIZE, (size_t)round_up(m.end - VHDX_TABLE_SIZE, PAGE),
+				    offset + VHDX_TABLE_SIZE, error);
 	memory_release(&l->c->env, m.bytes);
 	return status;
 }
 
 static int write_headers(struct layout *l, struct vhdx_error *error)
 {
-	struct vhdx_header header = { .version = 1, .log_length = l->c->options.log_length, .log_offset = VHDX_HEADER_SECTION_SIZE,
-				      .file_write_guid = l->ids[0], .data_write_guid = l->ids[1] };
+	struct vhdx_header header = { .version = 1,
+				      .log_length = l->c->options.log_length,
+				      .log_offset = VHDX_HEADER_SECTION_SIZE,
+				      .file_write_guid = l->ids[0],
+				      .data_write_guid = l->ids[1] };
 	uint8_t *table = memory_zeroed(&l->c->env, VHDX_TABLE_SIZE), page[vhdx_header_size];
 	int status = table == NULL ? fail_memory(error) : VHDX_OK;
 
@@ -264,8 +273,9 @@ static int choose_ids(struct layout *l, struct vhdx_error *error)
 
 	if (!guid_is_zero(&l->parameters.virtual_disk_id))
 		return status;
-	l->parameters.virtual_disk_id = l->c->parent == NULL ? l->ids[2]
-							     : ((const struct vhdx_image *)l->c->parent)->parameters.virtual_disk_id;
+	l->parameters.virtual_disk_id = l->c->parent == NULL
+						? l->ids[2]
+						: ((const struct vhdx_image *)l->c->parent)->parameters.virtual_disk_id;
 	return status;
 }
 
@@ -279,7 +289,8 @@ int create_vhdx(struct creation *c, struct vhdx_error *error)
 	status = l.window == NULL ? fail_memory(error) : file_set_size(c->file, l.payload_offset, error);
 	if (status == VHDX_OK)
 		status = write_payload(&l, error);
-	if (status == VHDX_OK && l.next_block_offset != l.payload_offset) /* the last block may end in zeros that were not written */
+	if (status == VHDX_OK &&
+	    l.next_block_offset != l.payload_offset) /* the last block may end in zeros that were not written */
 		status = file_set_size(c->file, l.next_block_offset, error);
 	if (status == VHDX_OK)
 		status = choose_ids(&l, error);

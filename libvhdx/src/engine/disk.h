@@ -7,8 +7,8 @@
 
 struct level {
 	struct image *image;
-	char *name;     /* copy of the file's name, or NULL */
-	bool owns_file; /* the handle is closed with the disk */
+	char *name;                    /* copy of the file's name, or NULL */
+	bool owns_file;                /* the handle is closed with the disk */
 	struct file_identity identity; /* for finding cycles; of level 0 only when there is a level 1 */
 };
 

@@ -11,9 +11,9 @@
 
 /* What one file says of a run of the disk. */
 enum map_kind {
-	MAP_DATA,   /* it stands at file_offset */
-	MAP_ZERO,   /* it reads as zeros, whatever the parent holds */
-	MAP_ABSENT  /* this file does not hold it: ask the parent; zeros when there is none */
+	MAP_DATA,  /* it stands at file_offset */
+	MAP_ZERO,  /* it reads as zeros, whatever the parent holds */
+	MAP_ABSENT /* this file does not hold it: ask the parent; zeros when there is none */
 };
 
 struct mapping {
@@ -47,19 +47,19 @@ struct image_ops {
 
 /* Of an image open for writing. */
 struct writing {
-	struct epoch *readers;         /* of the disk */
-	mutex commit;                  /* one at a time makes changes durable */
-	_Atomic uint64_t change;       /* counts finished changes */
-	_Atomic uint64_t durable;      /* so many of them are durable */
-	_Atomic int dead;              /* the status that killed the handle, or 0: W9 */
-	uint32_t sector;               /* writes are multiples of it */
-	uint64_t granule;              /* a power of two; no write crosses a multiple of it */
+	struct epoch *readers;    /* of the disk */
+	mutex commit;             /* one at a time makes changes durable */
+	_Atomic uint64_t change;  /* counts finished changes */
+	_Atomic uint64_t durable; /* so many of them are durable */
+	_Atomic int dead;         /* the status that killed the handle, or 0: W9 */
+	uint32_t sector;          /* writes are multiples of it */
+	uint64_t granule;         /* a power of two; no write crosses a multiple of it */
 };
 
 struct image {
 	const struct image_ops *ops;
-	const struct vhdx_env *env;   /* of the disk */
-	struct cache *cache;          /* of the disk */
+	const struct vhdx_env *env; /* of the disk */
+	struct cache *cache;        /* of the disk */
 	struct view view;
 	unsigned level;
 	enum vhdx_format format;
@@ -74,7 +74,7 @@ struct image {
 	size_t parent_identity_count;
 	struct vhdx_parent_path *parent_paths;
 	size_t parent_path_count;
-	uint32_t parent_time_stamp;   /* VHD; 0: none */
+	uint32_t parent_time_stamp; /* VHD; 0: none */
 	int parent_time_stamp_differs;
 	struct writing *writing; /* NULL: open for reading */
 };

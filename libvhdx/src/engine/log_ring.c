@@ -24,7 +24,8 @@ static uint8_t *sector_of(uint8_t *buffer, uint32_t page_count, uint32_t index)
 	return buffer + (size_t)(vhdx_log_descriptor_sectors(page_count) + index) * VHDX_LOG_SECTOR;
 }
 
-void log_ring_put(const struct log_ring *ring, uint8_t *buffer, uint32_t page_count, uint32_t index, uint64_t file_offset, const uint8_t *page)
+void log_ring_put(const struct log_ring *ring, uint8_t *buffer, uint32_t page_count, uint32_t index, uint64_t file_offset,
+		  const uint8_t *page)
 {
 	vhdx_log_data_encode(buffer + vhdx_log_descriptor_offset(index), sector_of(buffer, page_count, index), file_offset, page,
 			     ring->sequence_number);
@@ -35,17 +36,20 @@ void log_ring_get(const uint8_t *buffer, uint32_t page_count, uint32_t index, ui
 	const uint8_t *descriptor = buffer + vhdx_log_descriptor_offset(index);
 
 	memcpy(page, buffer + (size_t)(vhdx_log_descriptor_sectors(page_count) + index) * VHDX_LOG_SECTOR, VHDX_LOG_SECTOR);
-	vhdx_log_data_restore(page, descriptor + vhdx_data_descriptor_leading_bytes_at, descriptor + vhdx_data_descriptor_trailing_bytes_at);
+	vhdx_log_data_restore(page, descriptor + vhdx_data_descriptor_leading_bytes_at,
+			      descriptor + vhdx_data_descriptor_trailing_bytes_at);
 }
 
-static int write_around(const struct log_ring *ring, const struct vhdx_file *file, const uint8_t *bytes, uint32_t sectors, struct vhdx_error *error)
+static int write_around(const struct log_ring *ring, const struct vhdx_file *file, const uint8_t *bytes, uint32_t sectors,
+			struct vhdx_error *error)
 {
 	uint32_t first = (uint32_t)min_u64(sectors, ring->sectors - ring->head);
-	int status = file_write(file, bytes, (size_t)first * VHDX_LOG_SECTOR, ring->file_offset + (uint64_t)ring->head * VHDX_LOG_SECTOR, error);
+	int status = file_write(file, bytes, (size_t)first * VHDX_LOG_SECTOR,
+				ring->file_offset + (uint64_t)ring->head * VHDX_LOG_SECTOR, error);
 
 	if (status == VHDX_OK && first < sectors)
-		status = file_write(file, bytes + (size_t)first * VHDX_LOG_SECTOR, (size_t)(sectors - first) * VHDX_LOG_SECTOR, ring->file_offset,
-				    error);
+		status = file_write(file, bytes + (size_t)first * VHDX_LOG_SECTOR, (size_t)(sectors - first) * VHDX_LOG_SECTOR,
+				    ring->file_offset, error);
 	return status;
 }
 
@@ -57,8 +61,8 @@ static void clear_rest(uint8_t *buffer, uint32_t page_count)
 	memset(buffer + end, 0, (size_t)vhdx_log_descriptor_sectors(page_count) * VHDX_LOG_SECTOR - end);
 }
 
-int log_ring_write(struct log_ring *ring, const struct vhdx_file *file, uint8_t *buffer, uint32_t page_count, uint64_t flushed_file_offset,
-		   uint64_t last_file_offset, struct vhdx_error *error)
+int log_ring_write(struct log_ring *ring, const struct vhdx_file *file, uint8_t *buffer, uint32_t page_count,
+		   uint64_t flushed_file_offset, uint64_t last_file_offset, struct vhdx_error *error)
 {
 	uint32_t sectors = log_ring_entry_sectors(page_count);
 	struct vhdx_log_header header = {

@@ -21,12 +21,12 @@
 struct log_ring {
 	uint64_t file_offset;
 	uint32_t sectors;
-	uint32_t reserve;         /* sectors of the largest entry */
-	uint32_t head;            /* where the next entry goes */
-	uint32_t used;            /* from tail to head */
-	uint32_t held;            /* from floor to head */
+	uint32_t reserve;           /* sectors of the largest entry */
+	uint32_t head;              /* where the next entry goes */
+	uint32_t used;              /* from tail to head */
+	uint32_t held;              /* from floor to head */
 	uint32_t held_when_durable; /* from the tail that the newest entry names to head */
-	uint64_t sequence_number; /* of the next entry */
+	uint64_t sequence_number;   /* of the next entry */
 	struct vhdx_guid guid;
 };
 
@@ -34,12 +34,13 @@ struct log_ring {
 uint32_t log_ring_entry_sectors(uint32_t page_count);
 bool log_ring_fits(const struct log_ring *ring, uint32_t page_count);
 /* Puts page `index` of `page_count` into the entry that `buffer` becomes. */
-void log_ring_put(const struct log_ring *ring, uint8_t *buffer, uint32_t page_count, uint32_t index, uint64_t file_offset, const uint8_t *page);
+void log_ring_put(const struct log_ring *ring, uint8_t *buffer, uint32_t page_count, uint32_t index, uint64_t file_offset,
+		  const uint8_t *page);
 /* What was put, as it was. */
 void log_ring_get(const uint8_t *buffer, uint32_t page_count, uint32_t index, uint8_t *page);
 /* Writes the entry with all its pages put; it is not durable yet. On failure the ring is as before. */
-int log_ring_write(struct log_ring *ring, const struct vhdx_file *file, uint8_t *buffer, uint32_t page_count, uint64_t flushed_file_offset,
-		   uint64_t last_file_offset, struct vhdx_error *error);
+int log_ring_write(struct log_ring *ring, const struct vhdx_file *file, uint8_t *buffer, uint32_t page_count,
+		   uint64_t flushed_file_offset, uint64_t last_file_offset, struct vhdx_error *error);
 /* All entries written so far are durable. */
 void log_ring_durable(struct log_ring *ring);
 /* Everything logged before the last `kept` sectors is in place durably. */

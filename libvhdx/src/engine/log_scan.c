@@ -81,8 +81,8 @@ static uint32_t candidate_room(const struct ring *ring, size_t index)
 }
 
 /* Checks the descriptors that stand in one descriptor sector of an entry and counts those that carry data. */
-static int check_descriptors(const struct ring *ring, const struct vhdx_log_header *h, const uint8_t *sector, uint32_t sector_index,
-			     uint32_t *data_count, struct vhdx_error *error)
+static int check_descriptors(const struct ring *ring, const struct vhdx_log_header *h, const uint8_t *sector,
+			     uint32_t sector_index, uint32_t *data_count, struct vhdx_error *error)
 {
 	uint32_t slot = sector_index == 0 ? vhdx_log_entry_size : 0;
 	uint32_t index = sector_index == 0 ? 0 : 126 + (sector_index - 1) * 128;
@@ -94,7 +94,8 @@ static int check_descriptors(const struct ring *ring, const struct vhdx_log_head
 		if (status < 0)
 			return status;
 		if (ranges_overlap(d.file_offset, d.length, ring->header->log_offset, ring->header->log_length))
-			return broken(error, RULE_VHDX_093, 0, "log descriptor for 0x%" PRIx64 " overwrites the log", d.file_offset);
+			return broken(error, RULE_VHDX_093, 0, "log descriptor for 0x%" PRIx64 " overwrites the log",
+				      d.file_offset);
 		*data_count += d.is_zero ? 0 : 1;
 	}
 	return VHDX_OK;
@@ -128,7 +129,8 @@ static int check_entry(const struct ring *ring, const struct log_entry *entry, s
 		done += (uint32_t)part;
 	}
 	if (crc != h->checksum)
-		return broken(error, RULE_VHDX_073, 0, "log entry checksum is 0x%08" PRIx32 ", not 0x%08" PRIx32, h->checksum, crc);
+		return broken(error, RULE_VHDX_073, 0, "log entry checksum is 0x%08" PRIx32 ", not 0x%08" PRIx32, h->checksum,
+			      crc);
 	if (data_count != entry->sector_count - descriptor_sectors)
 		return broken(error, RULE_VHDX_069, 0, "log entry has %" PRIu32 " data descriptors and %" PRIu32 " data sectors",
 			      data_count, entry->sector_count - descriptor_sectors);
@@ -188,7 +190,8 @@ static void find_sequence(const struct ring *ring, struct log_scan *scan)
 
 		if (count > 1 && follows(ring, &scan->entries[before], &scan->entries[start]))
 			continue; /* not the beginning of a run */
-		while (length < count && follows(ring, &scan->entries[(start + length - 1) % count], &scan->entries[(start + length) % count]))
+		while (length < count &&
+		       follows(ring, &scan->entries[(start + length - 1) % count], &scan->entries[(start + length) % count]))
 			length++;
 		judge_run(scan, start, length);
 	}
@@ -267,11 +270,13 @@ static int collect_entry(const struct ring *ring, const struct log_entry *entry,
 			if (part < 0)
 				return (int)part;
 		}
-		status = vhdx_log_descriptor_decode(&d, ring->chunk + at % VHDX_LOG_SECTOR, entry->header.sequence_number, 0, error);
+		status = vhdx_log_descriptor_decode(&d, ring->chunk + at % VHDX_LOG_SECTOR, entry->header.sequence_number, 0,
+						    error);
 		if (status < 0)
 			return status;
 		if (c->count == MAX_PIECES)
-			return unsupported(error, RULE_VHDX_111, ring->header->log_offset, "the pending log has more than %d descriptors", MAX_PIECES);
+			return unsupported(error, RULE_VHDX_111, ring->header->log_offset,
+					   "the pending log has more than %d descriptors", MAX_PIECES);
 		if (!memory_grow(ring->env, (void **)&c->pieces, c->count, sizeof(*c->pieces)))
 			return fail_memory(error);
 		piece = &c->pieces[c->count++];
@@ -286,7 +291,8 @@ static int collect_entry(const struct ring *ring, const struct log_entry *entry,
 	return VHDX_OK;
 }
 
-static int check_sizes(struct view *view, const struct log_entry *head, uint64_t end, const struct vhdx_header *header, struct vhdx_error *error)
+static int check_sizes(struct view *view, const struct log_entry *head, uint64_t end, const struct vhdx_header *header,
+		       struct vhdx_error *error)
 {
 	uint64_t place = header->log_offset + (uint64_t)head->sector * VHDX_LOG_SECTOR;
 	int status = view_load_size(view, error);
@@ -317,7 +323,8 @@ int log_overlay(struct view *view, const struct vhdx_env *env, const struct log_
 	for (size_t i = 0; status == VHDX_OK && i < scan->active_count; i++)
 		status = collect_entry(&ring, &scan->entries[(scan->first + i) % scan->entry_count], &c, error);
 	if (status == VHDX_OK)
-		status = check_sizes(view, &scan->entries[(scan->first + scan->active_count - 1) % scan->entry_count], c.end, header, error);
+		status = check_sizes(view, &scan->entries[(scan->first + scan->active_count - 1) % scan->entry_count], c.end,
+				     header, error);
 	if (status == VHDX_OK)
 		status = overlay_flatten(env, &view->pieces, &view->piece_count, c.pieces, c.count, error);
 	memory_release(env, ring.chunk);

@@ -18,10 +18,10 @@ struct log_entry {
 };
 
 struct log_scan {
-	struct log_entry *entries;  /* every valid entry, in ring order */
+	struct log_entry *entries; /* every valid entry, in ring order */
 	size_t entry_count;
-	size_t first;               /* index of the first entry of the active sequence */
-	size_t active_count;        /* its length; entries follow each other around the ring */
+	size_t first;        /* index of the first entry of the active sequence */
+	size_t active_count; /* its length; entries follow each other around the ring */
 };
 
 /* Finds all valid entries and the active sequence. VHDX_E_DAMAGED when there is no sequence (VHDX-102). */

@@ -18,10 +18,10 @@ struct page {
 	uint64_t file_offset;
 	bool dirty;
 	bool is_logged;
-	uint8_t touched;     /* VHD: a bit for each sector of 512 bytes that changed */
-	uint8_t early;       /* VHD: of those, the ones to write first */
-	bool pinned;         /* in the entry being written */
-	bool applying;       /* `logged` was written to its place since the last flush */
+	uint8_t touched; /* VHD: a bit for each sector of 512 bytes that changed */
+	uint8_t early;   /* VHD: of those, the ones to write first */
+	bool pinned;     /* in the entry being written */
+	bool applying;   /* `logged` was written to its place since the last flush */
 	uint8_t current[CACHE_PAGE];
 	uint8_t logged[CACHE_PAGE];
 };
@@ -31,7 +31,7 @@ struct pages {
 	struct cache *cache;
 	const struct view *view;
 	unsigned level;
-	struct page **table;     /* open addressing; a power of two */
+	struct page **table; /* open addressing; a power of two */
 	size_t table_size;
 	size_t count;
 	size_t dirty_count;

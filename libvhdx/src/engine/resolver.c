@@ -40,7 +40,8 @@ static bool is_same_character(char a, char b)
 /* Skips the \\?\ or \\.\ in front of a path, unless it is \\?\UNC\ or \\?\Volume{...}. */
 static const char *strip_prefix(const char *path)
 {
-	if (strlen(path) >= 6 && is_separator(path[0]) && is_separator(path[1]) && path[2] == '?' && is_separator(path[3]) && path[5] == ':')
+	if (strlen(path) >= 6 && is_separator(path[0]) && is_separator(path[1]) && path[2] == '?' && is_separator(path[3]) &&
+	    path[5] == ':')
 		return path + 4;
 	return path;
 }

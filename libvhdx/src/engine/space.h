@@ -22,12 +22,12 @@ struct space_piece {
 
 struct space {
 	const struct vhdx_env *env;
-	uint64_t *used;        /* bits */
-	uint64_t capacity;     /* units that `used` has room for */
-	uint64_t end;          /* units that have ever been used; beyond is zero */
-	uint64_t free_inside;  /* free units below `end` */
+	uint64_t *used;       /* bits */
+	uint64_t capacity;    /* units that `used` has room for */
+	uint64_t end;         /* units that have ever been used; beyond is zero */
+	uint64_t free_inside; /* free units below `end` */
 	uint64_t cursor;
-	uint64_t no_run_of;    /* no free run inside is so long; 0: not known */
+	uint64_t no_run_of; /* no free run inside is so long; 0: not known */
 	struct space_piece *leaving;
 	size_t leaving_count;
 	size_t leaving_logged; /* the first so many are in a log entry */

@@ -11,7 +11,8 @@ struct usage_runs {
 	uint64_t next_offset; /* and where it would stand to be the neighbour in the file */
 };
 
-static inline void usage_add_block(struct vhdx_usage *usage, struct usage_runs *runs, uint64_t block, uint64_t file_offset, uint64_t stride)
+static inline void usage_add_block(struct vhdx_usage *usage, struct usage_runs *runs, uint64_t block, uint64_t file_offset,
+				   uint64_t stride)
 {
 	if (runs->next_block == block && block != 0) {
 		usage->pairs++;
@@ -29,7 +30,7 @@ static inline void usage_add_block(struct vhdx_usage *usage, struct usage_runs *
 
 /* Walks [file_offset, file_offset + length) of a view in pieces; holes come as bytes == NULL. `file_offset` and pieces are multiples of `unit`. */
 int usage_scan(struct image *image, uint64_t file_offset, uint64_t length,
-	       int (*visit)(void *context, const uint8_t *bytes, uint64_t at, uint64_t length, struct vhdx_error *error), void *context,
-	       struct vhdx_error *error);
+	       int (*visit)(void *context, const uint8_t *bytes, uint64_t at, uint64_t length, struct vhdx_error *error),
+	       void *context, struct vhdx_error *error);
 
 #endif

@@ -41,7 +41,8 @@ static int load_footer(struct vhd_image *v, struct vhdx_error *error)
 	int status;
 
 	if (size < vhd_footer_size)
-		return fail_at(error, VHDX_E_NOT_IMAGE, "", VHDX_NO_OFFSET, "%" PRIu64 " bytes are too few for a VHD footer", size);
+		return fail_at(error, VHDX_E_NOT_IMAGE, "", VHDX_NO_OFFSET, "%" PRIu64 " bytes are too few for a VHD footer",
+			       size);
 	v->blocks_limit = size - vhd_footer_size;
 	status = try_footer(v, v->blocks_limit, &first);
 	if (status == VHDX_E_NOT_IMAGE) {
@@ -70,7 +71,8 @@ static int load_dynamic(struct vhd_image *v, struct vhdx_error *error)
 	int status;
 
 	if (!range_fits(offset, vhd_dynamic_header_size, v->base.view.size) || offset < VHD_SECTOR)
-		return broken(error, RULE_VHD_016, VHDX_NO_OFFSET, "the dynamic header at 0x%" PRIx64 " is outside the file", offset);
+		return broken(error, RULE_VHD_016, VHDX_NO_OFFSET, "the dynamic header at 0x%" PRIx64 " is outside the file",
+			      offset);
 	status = file_read(&v->base.view.file, bytes, sizeof(bytes), offset, error);
 	if (status == VHDX_OK)
 		status = vhd_dynamic_decode(&v->dynamic, bytes, offset, v->lenient, error);
@@ -83,12 +85,13 @@ static int load_dynamic(struct vhd_image *v, struct vhdx_error *error)
 	table_length = (uint64_t)v->dynamic.max_table_entries * 4;
 	if (v->dynamic.max_table_entries < v->block_count)
 		return broken(error, RULE_VHD_043, offset + vhd_dynamic_header_max_table_entries_at,
-			      "the BAT has %" PRIu32 " entries, the disk needs %" PRIu64, v->dynamic.max_table_entries, v->block_count);
+			      "the BAT has %" PRIu32 " entries, the disk needs %" PRIu64, v->dynamic.max_table_entries,
+			      v->block_count);
 	if (!range_fits(v->dynamic.table_offset, table_length, v->base.view.size) || v->dynamic.table_offset < VHD_SECTOR ||
 	    ranges_overlap(v->dynamic.table_offset, table_length, offset, vhd_dynamic_header_size))
 		return broken(error, RULE_VHD_040, offset + vhd_dynamic_header_table_offset_at,
-			      "the BAT at 0x%" PRIx64 ", %" PRIu64 " bytes, is outside the file or overlaps the header", v->dynamic.table_offset,
-			      table_length);
+			      "the BAT at 0x%" PRIx64 ", %" PRIu64 " bytes, is outside the file or overlaps the header",
+			      v->dynamic.table_offset, table_length);
 	v->structures_end = max_u64(header_end, v->dynamic.table_offset + table_length);
 	return VHDX_OK;
 }
@@ -115,7 +118,8 @@ static char *text_of_utf16(const struct vhdx_env *env, const uint8_t *bytes, siz
 	return text;
 }
 
-static int add_locator(struct vhd_image *v, const struct vhd_locator *l, enum vhdx_path_kind kind, bool utf16, struct vhdx_error *error)
+static int add_locator(struct vhd_image *v, const struct vhd_locator *l, enum vhdx_path_kind kind, bool utf16,
+		       struct vhdx_error *error)
 {
 	uint8_t *bytes;
 	char *text;
@@ -126,7 +130,8 @@ static int add_locator(struct vhd_image *v, const struct vhd_locator *l, enum vh
 	if (l->data_length > VHD_MAX_LOCATOR_LENGTH || !range_fits(l->data_offset, l->data_length, v->base.view.size) ||
 	    (utf16 && l->data_length % 2 != 0))
 		return broken(error, RULE_VHD_056, v->footer.data_offset + vhd_dynamic_header_parent_locator_entries_at,
-			      "the parent locator at 0x%" PRIx64 ", %" PRIu32 " bytes, is outside the file or has an impossible length",
+			      "the parent locator at 0x%" PRIx64 ", %" PRIu32
+			      " bytes, is outside the file or has an impossible length",
 			      l->data_offset, l->data_length);
 	bytes = memory_allocate(v->base.env, l->data_length);
 	if (bytes == NULL)
@@ -147,8 +152,9 @@ static const struct {
 	enum vhdx_path_kind kind;
 	bool utf16;
 } locator_order[] = {
-	{ VHD_CODE_W2RU, VHDX_PATH_RELATIVE, true }, { VHD_CODE_W2KU, VHDX_PATH_ABSOLUTE, true }, { VHD_CODE_MACX, VHDX_PATH_URL, false },
-	{ VHD_CODE_WI2R, VHDX_PATH_RELATIVE, false }, { VHD_CODE_WI2K, VHDX_PATH_ABSOLUTE, false },
+	{ VHD_CODE_W2RU, VHDX_PATH_RELATIVE, true },  { VHD_CODE_W2KU, VHDX_PATH_ABSOLUTE, true },
+	{ VHD_CODE_MACX, VHDX_PATH_URL, false },      { VHD_CODE_WI2R, VHDX_PATH_RELATIVE, false },
+	{ VHD_CODE_WI2K, VHDX_PATH_ABSOLUTE, false },
 };
 
 static int load_parent(struct vhd_image *v, struct vhdx_error *error)
@@ -161,7 +167,8 @@ static int load_parent(struct vhd_image *v, struct vhdx_error *error)
 	for (size_t i = 0; i < sizeof(locator_order) / sizeof(locator_order[0]); i++)
 		for (unsigned slot = 0; status == VHDX_OK && slot < VHD_LOCATOR_COUNT; slot++)
 			if (v->dynamic.locators[slot].platform_code == locator_order[i].code)
-				status = add_locator(v, &v->dynamic.locators[slot], locator_order[i].kind, locator_order[i].utf16, error);
+				status = add_locator(v, &v->dynamic.locators[slot], locator_order[i].kind, locator_order[i].utf16,
+						     error);
 	if (status == VHDX_OK && utf16_length(v->dynamic.parent_name, VHD_NAME_UNITS) != 0)
 		status = image_add_parent_path(&v->base, VHDX_PATH_NAME,
 					       text_of_utf16(v->base.env, v->dynamic.parent_name, VHD_NAME_UNITS, true), error);
@@ -183,7 +190,8 @@ static int load_body(struct vhd_image *v, struct vhdx_error *error)
 		return base->disk_size <= v->blocks_limit
 			       ? VHDX_OK
 			       : broken(error, RULE_VHD_035, v->blocks_limit + vhd_footer_current_size_at,
-					"current size %" PRIu64 " exceeds the %" PRIu64 " bytes before the footer", base->disk_size, v->blocks_limit);
+					"current size %" PRIu64 " exceeds the %" PRIu64 " bytes before the footer",
+					base->disk_size, v->blocks_limit);
 	status = load_dynamic(v, error);
 	if (status == VHDX_OK && base->type == VHDX_TYPE_DIFFERENCING)
 		status = load_parent(v, error);
@@ -228,7 +236,8 @@ static int check_entry(const struct vhd_image *v, uint64_t block, uint32_t entry
 	    !ranges_overlap(offset, length, v->dynamic.table_offset, (uint64_t)v->dynamic.max_table_entries * 4))
 		return VHDX_OK;
 	if (entry == 0)
-		return broken(error, RULE_VHD_071, v->dynamic.table_offset + block * 4, "block %" PRIu64 " is at sector 0, where the footer copy is", block);
+		return broken(error, RULE_VHD_071, v->dynamic.table_offset + block * 4,
+			      "block %" PRIu64 " is at sector 0, where the footer copy is", block);
 	return broken(error, RULE_VHD_070, v->dynamic.table_offset + block * 4,
 		      "block %" PRIu64 " at 0x%" PRIx64 " is outside the file or overlaps its structures", block, offset);
 }
@@ -245,7 +254,8 @@ int vhd_load_entry(struct vhd_image *v, uint64_t block, uint32_t *entry, struct 
 	return *entry == VHD_UNALLOCATED ? VHDX_OK : check_entry(v, block, *entry, error);
 }
 
-static int map_block(struct vhd_image *v, uint32_t entry, uint64_t in_block, uint64_t length, struct mapping *out, struct vhdx_error *error)
+static int map_block(struct vhd_image *v, uint32_t entry, uint64_t in_block, uint64_t length, struct mapping *out,
+		     struct vhdx_error *error)
 {
 	struct bitmap bitmap = { v->base.cache, &v->base.view, v->base.level, (uint64_t)entry * VHD_SECTOR, true };
 	uint64_t in_sector = in_block % VHD_SECTOR, run;

@@ -11,7 +11,7 @@ struct vhd_writer;
 
 struct vhd_image {
 	struct image base;
-	struct vhd_writer *writer;       /* dynamic and differencing, open for writing */
+	struct vhd_writer *writer; /* dynamic and differencing, open for writing */
 	struct vhd_footer footer;
 	struct vhd_dynamic dynamic;
 	bool front_copy_used;
@@ -19,8 +19,8 @@ struct vhd_image {
 	uint32_t bitmap_size;
 	unsigned block_shift;
 	uint64_t block_count;
-	uint64_t structures_end;         /* blocks from here on overlap neither header nor BAT */
-	_Atomic uint64_t blocks_limit;   /* end of the place where blocks may stand: the footer, or the end of the file */
+	uint64_t structures_end;       /* blocks from here on overlap neither header nor BAT */
+	_Atomic uint64_t blocks_limit; /* end of the place where blocks may stand: the footer, or the end of the file */
 };
 
 /* The entry of a block as readers see it, judged: VHD-070, VHD-071. */

@@ -70,7 +70,8 @@ static int load_pages(struct vhd_writer *w, uint64_t file_offset, uint64_t lengt
 {
 	int status = VHDX_OK;
 
-	for (uint64_t at = round_down(file_offset, CACHE_PAGE); status == VHDX_OK && at < file_offset + length; at += CACHE_PAGE) {
+	for (uint64_t at = round_down(file_offset, CACHE_PAGE); status == VHDX_OK && at < file_offset + length;
+	     at += CACHE_PAGE) {
 		struct page *page;
 
 		status = pages_get(&w->pages, at, &page, error);
@@ -243,7 +244,8 @@ static int write_new(struct job *j, struct vhdx_error *error)
 	if (status < 0)
 		return status;
 	if (j->buffer != NULL)
-		status = writing_put(&j->v->base, j->buffer, j->length, j->bitmap_offset + j->v->bitmap_size + j->in_block, error);
+		status = writing_put(&j->v->base, j->buffer, j->length, j->bitmap_offset + j->v->bitmap_size + j->in_block,
+				     error);
 	if (status == VHDX_OK)
 		status = show_block(j, error);
 	if (status < 0)

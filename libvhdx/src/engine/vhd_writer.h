@@ -23,17 +23,17 @@ enum { VHD_MAX_DIRTY_PAGES = 256 };
 struct vhd_writer {
 	struct vhd_image *v;
 	mutex allocation;
-	_Atomic bool front_is_good;      /* the copy in front is durable: VHD-097 */
-	uint32_t max_change;             /* pages that one change may touch */
+	_Atomic bool front_is_good; /* the copy in front is durable: VHD-097 */
+	uint32_t max_change;        /* pages that one change may touch */
 	uint8_t footer[512];
 	/* under `commit` */
-	uint8_t *buffer;                 /* VHD_MAX_DIRTY_PAGES pages, of the commit in hand */
+	uint8_t *buffer; /* VHD_MAX_DIRTY_PAGES pages, of the commit in hand */
 	struct page **commit_pages;
 	/* under the cache's mutex */
 	struct pages pages;
-	uint64_t end;                    /* of the last block or structure; a new one goes behind */
-	uint64_t stale_end;              /* from `end` to here the file may hold something */
-	bool footer_due;                 /* the footer at the end is overwritten, or stands elsewhere */
+	uint64_t end;       /* of the last block or structure; a new one goes behind */
+	uint64_t stale_end; /* from `end` to here the file may hold something */
+	bool footer_due;    /* the footer at the end is overwritten, or stands elsewhere */
 };
 
 /* Ops of the image; fixed disks too. */

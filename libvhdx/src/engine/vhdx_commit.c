@@ -105,7 +105,7 @@ static void take_snapshot(struct vhdx_writer *w, struct snapshot *s)
 
 	mutex_lock(&w->v->base.cache->fill);
 	*s = (struct snapshot){ (uint32_t)p->dirty_count, w->data_before_entry, w->space.leaving_count - w->space.leaving_logged,
-				 space_used_end(&w->space) };
+				space_used_end(&w->space) };
 	for (size_t i = 0; n < s->page_count && i < p->table_size; i++) {
 		if (p->table[i] == NULL || !p->table[i]->dirty)
 			continue;
@@ -191,7 +191,8 @@ static int log_snapshot(struct vhdx_writer *w, const struct snapshot *s, struct 
 		status = make_room(w, s->page_count, error);
 	if (status < 0)
 		return status;
-	status = log_ring_write(&w->ring, &base->view.file, w->buffer, s->page_count, w->durable_size, s->last_file_offset, error);
+	status = log_ring_write(&w->ring, &base->view.file, w->buffer, s->page_count, w->durable_size, s->last_file_offset,
+				error);
 	return status < 0 ? writing_failed(base, error) : VHDX_OK;
 }
 

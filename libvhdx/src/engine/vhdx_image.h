@@ -14,18 +14,18 @@ struct vhdx_writer;
 
 struct vhdx_image {
 	struct image base;
-	struct vhdx_writer *writer;     /* open for writing */
+	struct vhdx_writer *writer; /* open for writing */
 	struct vhdx_header header;
 	unsigned header_slot;
-	unsigned log_entries;           /* replayed in memory */
+	unsigned log_entries; /* replayed in memory */
 	struct vhdx_region bat;
 	struct vhdx_region metadata;
-	struct range *reserved;         /* log and regions: sorted, disjoint; no block may overlap them */
+	struct range *reserved; /* log and regions: sorted, disjoint; no block may overlap them */
 	size_t reserved_count;
-	uint64_t reserved_end;          /* blocks from here on need no search */
+	uint64_t reserved_end; /* blocks from here on need no search */
 	struct vhdx_parameters parameters;
 	struct vhdx_geometry geometry;
-	bool lenient;                   /* VHDX_OPEN_IGNORE_CHECKSUMS */
+	bool lenient; /* VHDX_OPEN_IGNORE_CHECKSUMS */
 	char creator[256 * 3 + 1];
 };
 
@@ -34,7 +34,8 @@ int vhdx_load_metadata(struct vhdx_image *image, struct vhdx_error *error);
 
 /* Calls `visit` with every item that is IsVirtualDisk and none of the six known ones: VHDX-154. */
 int vhdx_visit_virtual_disk_items(struct vhdx_image *image,
-				  int (*visit)(void *context, const struct vhdx_metadata_entry *entry, const uint8_t *value, struct vhdx_error *error),
+				  int (*visit)(void *context, const struct vhdx_metadata_entry *entry, const uint8_t *value,
+					       struct vhdx_error *error),
 				  void *context, struct vhdx_error *error);
 
 extern const struct image_ops vhdx_image_ops;

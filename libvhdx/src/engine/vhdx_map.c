@@ -29,7 +29,8 @@ int vhdx_load_entry(struct vhdx_image *v, uint64_t bat_index, uint64_t *entry, s
 static bool place_is_good(const struct vhdx_image *v, uint64_t offset, uint64_t length)
 {
 	return range_fits(offset, length, v->base.view.size) &&
-	       (offset >= v->reserved_end || (offset >= VHDX_HEADER_SECTION_SIZE && !ranges_hit(v->reserved, v->reserved_count, offset, length)));
+	       (offset >= v->reserved_end ||
+		(offset >= VHDX_HEADER_SECTION_SIZE && !ranges_hit(v->reserved, v->reserved_count, offset, length)));
 }
 
 /* Old fixed images of QEMU end with their disk, inside the last block: decision D-30. */
@@ -48,27 +49,28 @@ int vhdx_check_payload_entry(const struct vhdx_image *v, uint64_t block, uint64_
 	case BLOCK_NOT_PRESENT:
 	case BLOCK_UNDEFINED:
 	case BLOCK_ZERO:
-	case BLOCK_UNMAPPED:
-		return VHDX_OK;
+	case BLOCK_UNMAPPED: return VHDX_OK;
 	case BLOCK_RESERVED_4:
 	case BLOCK_RESERVED_5:
 		if (v->lenient && vhdx_bat_state(entry) == BLOCK_RESERVED_5)
 			return VHDX_OK; /* decision D-29 */
-		return broken(error, RULE_VHDX_123, place, "payload block %" PRIu64 " has the reserved state %u", block, vhdx_bat_state(entry));
+		return broken(error, RULE_VHDX_123, place, "payload block %" PRIu64 " has the reserved state %u", block,
+			      vhdx_bat_state(entry));
 	case BLOCK_PARTIALLY_PRESENT:
 		if (!v->parameters.has_parent)
-			return broken(error, RULE_VHDX_124, place, "payload block %" PRIu64 " is PARTIALLY_PRESENT in a disk without parent", block);
+			return broken(error, RULE_VHDX_124, place,
+				      "payload block %" PRIu64 " is PARTIALLY_PRESENT in a disk without parent", block);
 		break;
-	case BLOCK_FULLY_PRESENT:
-		break;
+	case BLOCK_FULLY_PRESENT: break;
 	}
 	if (place_is_good(v, offset, v->base.block_size) || place_is_good(v, offset, needed_length(v, block)))
 		return VHDX_OK;
 	if (offset == 0 || !range_fits(offset, needed_length(v, block), v->base.view.size))
-		return broken(error, RULE_VHDX_141, place, "payload block %" PRIu64 " at 0x%" PRIx64 " is not inside the file of %" PRIu64 " bytes", block,
+		return broken(error, RULE_VHDX_141, place,
+			      "payload block %" PRIu64 " at 0x%" PRIx64 " is not inside the file of %" PRIu64 " bytes", block,
 			      offset, v->base.view.size);
-	return broken(error, RULE_VHDX_121, place, "payload block %" PRIu64 " at 0x%" PRIx64 " overlaps the headers, the log or a region", block,
-		      offset);
+	return broken(error, RULE_VHDX_121, place,
+		      "payload block %" PRIu64 " at 0x%" PRIx64 " overlaps the headers, the log or a region", block, offset);
 }
 
 int vhdx_check_bitmap_entry(const struct vhdx_image *v, uint64_t bat_index, uint64_t entry, struct vhdx_error *error)
@@ -76,19 +78,21 @@ int vhdx_check_bitmap_entry(const struct vhdx_image *v, uint64_t bat_index, uint
 	uint64_t offset = vhdx_bat_file_offset(entry), place = entry_offset(v, bat_index);
 
 	if (vhdx_bat_state(entry) != BITMAP_PRESENT)
-		return broken(error, RULE_VHDX_136, place, "a partially present block needs sector bitmap entry %" PRIu64 ", whose state is %u", bat_index,
+		return broken(error, RULE_VHDX_136, place,
+			      "a partially present block needs sector bitmap entry %" PRIu64 ", whose state is %u", bat_index,
 			      vhdx_bat_state(entry));
 	if (offset == 0 || !range_fits(offset, VHDX_BITMAP_BLOCK_SIZE, v->base.view.size))
-		return broken(error, RULE_VHDX_141, place, "the sector bitmap block at 0x%" PRIx64 " is not inside the file of %" PRIu64 " bytes",
-			      offset, v->base.view.size);
+		return broken(error, RULE_VHDX_141, place,
+			      "the sector bitmap block at 0x%" PRIx64 " is not inside the file of %" PRIu64 " bytes", offset,
+			      v->base.view.size);
 	if (!place_is_good(v, offset, VHDX_BITMAP_BLOCK_SIZE))
-		return broken(error, RULE_VHDX_121, place, "the sector bitmap block at 0x%" PRIx64 " overlaps the headers, the log or a region",
-			      offset);
+		return broken(error, RULE_VHDX_121, place,
+			      "the sector bitmap block at 0x%" PRIx64 " overlaps the headers, the log or a region", offset);
 	return VHDX_OK;
 }
 
-static int map_partial(struct vhdx_image *v, uint64_t block, uint64_t entry, uint64_t in_block, uint64_t length, struct mapping *out,
-		       struct vhdx_error *error)
+static int map_partial(struct vhdx_image *v, uint64_t block, uint64_t entry, uint64_t in_block, uint64_t length,
+		       struct mapping *out, struct vhdx_error *error)
 {
 	const struct vhdx_geometry *g = &v->geometry;
 	struct bitmap bitmap = { v->base.cache, &v->base.view, v->base.level, 0, false };
@@ -136,7 +140,8 @@ static uint64_t blocks_in_hole(struct vhdx_image *v, uint64_t block)
 }
 
 /* Lengthens a run that reaches the end of its block. `entry` is that of the last block in it. */
-static int extend(struct vhdx_image *v, uint64_t block, uint64_t entry, uint64_t wanted, struct mapping *out, struct vhdx_error *error)
+static int extend(struct vhdx_image *v, uint64_t block, uint64_t entry, uint64_t wanted, struct mapping *out,
+		  struct vhdx_error *error)
 {
 	uint64_t many = (uint64_t)CACHE_WORDS << v->geometry.block_shift;
 
@@ -162,7 +167,8 @@ static int extend(struct vhdx_image *v, uint64_t block, uint64_t entry, uint64_t
 		if (out->kind == MAP_DATA) {
 			if (next != entry + v->base.block_size || vhdx_check_payload_entry(v, block, next, error) < 0)
 				break;
-		} else if (out->kind == MAP_ZERO ? !reads_as_zero(state) || (state == BLOCK_RESERVED_5 && !v->lenient) : state != BLOCK_NOT_PRESENT) {
+		} else if (out->kind == MAP_ZERO ? !reads_as_zero(state) || (state == BLOCK_RESERVED_5 && !v->lenient)
+						 : state != BLOCK_NOT_PRESENT) {
 			break;
 		}
 		entry = next;

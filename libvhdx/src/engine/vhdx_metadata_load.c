@@ -39,7 +39,8 @@ static int check_entries(struct table *t, uint64_t table_offset, struct vhdx_err
 		if (i != 0 && by_id(&t->entries[i - 1], e) == 0)
 			return broken(error, RULE_VHDX_146, table_offset, "metadata item {%s} is listed twice", text);
 		if (e->item == ITEM_UNKNOWN && e->is_required)
-			return unsupported(error, RULE_VHDX_156, table_offset, "metadata item {%s} is required and unknown", text);
+			return unsupported(error, RULE_VHDX_156, table_offset, "metadata item {%s} is required and unknown",
+					   text);
 		if (e->item != ITEM_UNKNOWN)
 			t->known[e->item] = e;
 		users += e->is_user;
@@ -114,10 +115,12 @@ static int load_items(struct vhdx_image *v, const struct table *t, struct vhdx_e
 		const struct vhdx_metadata_entry *e = t->known[item];
 
 		if (e == NULL)
-			return broken(error, RULE_VHDX_160, v->metadata.file_offset, "the %s item is missing", vhdx_item_names[item]);
+			return broken(error, RULE_VHDX_160, v->metadata.file_offset, "the %s item is missing",
+				      vhdx_item_names[item]);
 		if (e->length != vhdx_item_lengths[item])
-			return broken(error, RULE_VHDX_160, v->metadata.file_offset + e->offset, "%s item is %" PRIu32 " bytes long, not %" PRIu32,
-				      vhdx_item_names[item], e->length, vhdx_item_lengths[item]);
+			return broken(error, RULE_VHDX_160, v->metadata.file_offset + e->offset,
+				      "%s item is %" PRIu32 " bytes long, not %" PRIu32, vhdx_item_names[item], e->length,
+				      vhdx_item_lengths[item]);
 		low = e->offset < low ? e->offset : low;
 		high = e->offset + e->length > high ? e->offset + e->length : high;
 	}
@@ -149,7 +152,8 @@ static char *pair_text(const struct vhdx_image *v, const struct vhdx_locator_pai
 }
 
 /* parent_linkage and parent_linkage2: VHDX-184, VHDX-192. A zero second identity is none. */
-static int take_identity(struct vhdx_image *v, const struct vhdx_locator_pair *pair, bool second, uint64_t place, struct vhdx_error *error)
+static int take_identity(struct vhdx_image *v, const struct vhdx_locator_pair *pair, bool second, uint64_t place,
+			 struct vhdx_error *error)
 {
 	char *text = pair_text(v, pair);
 	struct vhdx_guid guid;
@@ -198,7 +202,8 @@ static int check_keys(const struct locator *l, struct vhdx_error *error)
 		for (uint16_t j = 0; status == VHDX_OK && j < i; j++) {
 			status = vhdx_locator_pair_decode(&b, l->item, l->length, j, l->place, error);
 			if (status == VHDX_OK && a.key_units == b.key_units && memcmp(a.key, b.key, a.key_units * 2) == 0)
-				return broken(error, RULE_VHDX_178, l->place, "parent locator entries %u and %u have the same key", j, i);
+				return broken(error, RULE_VHDX_178, l->place,
+					      "parent locator entries %u and %u have the same key", j, i);
 		}
 		if (status < 0)
 			return status;
@@ -278,7 +283,8 @@ int vhdx_load_metadata(struct vhdx_image *v, struct vhdx_error *error)
 }
 
 int vhdx_visit_virtual_disk_items(struct vhdx_image *v,
-				  int (*visit)(void *context, const struct vhdx_metadata_entry *entry, const uint8_t *value, struct vhdx_error *error),
+				  int (*visit)(void *context, const struct vhdx_metadata_entry *entry, const uint8_t *value,
+					       struct vhdx_error *error),
 				  void *context, struct vhdx_error *error)
 {
 	struct table t = { .entries = NULL };
@@ -291,7 +297,8 @@ int vhdx_visit_virtual_disk_items(struct vhdx_image *v,
 		if (e->item != ITEM_UNKNOWN || !e->is_virtual_disk)
 			continue;
 		value = memory_allocate(v->base.env, e->length); /* at most 1 MiB: VHDX-149 */
-		status = value == NULL ? fail_memory(error) : view_read(&v->base.view, value, e->length, v->metadata.file_offset + e->offset, error);
+		status = value == NULL ? fail_memory(error)
+				       : view_read(&v->base.view, value, e->length, v->metadata.file_offset + e->offset, error);
 		if (status == VHDX_OK)
 			status = visit(context, e, value, error);
 		memory_release(v->base.env, value);

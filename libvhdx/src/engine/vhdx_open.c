@@ -27,8 +27,8 @@ static int load_identifier(struct vhdx_image *v, struct vhdx_error *error)
 	if (!vhdx_identifier_present(bytes))
 		return fail_at(error, VHDX_E_NOT_IMAGE, rule_name(RULE_VHDX_010), 0, "the file does not begin with 'vhdxfile'");
 	if (v->base.view.size < VHDX_HEADER_SECTION_SIZE)
-		return broken(error, RULE_VHDX_006, v->base.view.size, "the file has %" PRIu64 " bytes, less than its header section of 1 MiB",
-			      v->base.view.size);
+		return broken(error, RULE_VHDX_006, v->base.view.size,
+			      "the file has %" PRIu64 " bytes, less than its header section of 1 MiB", v->base.view.size);
 	utf8_from_utf16(v->creator, creator, utf16_length(creator, VHDX_CREATOR_UNITS), false);
 	return VHDX_OK;
 }
@@ -46,13 +46,16 @@ static int pick_header(struct vhdx_image *v, struct vhdx_error *error)
 
 		if (status < 0)
 			return status;
-		valid[slot] = vhdx_header_decode(&headers[slot], bytes[slot], VHDX_HEADER_OFFSET(slot), false, &why[slot]) == VHDX_OK;
+		valid[slot] = vhdx_header_decode(&headers[slot], bytes[slot], VHDX_HEADER_OFFSET(slot), false, &why[slot]) ==
+			      VHDX_OK;
 	}
 	if (!valid[0] && !valid[1] && v->lenient)
 		for (unsigned slot = 0; slot < 2; slot++)
-			valid[slot] = vhdx_header_decode(&headers[slot], bytes[slot], VHDX_HEADER_OFFSET(slot), true, &why[slot]) == VHDX_OK;
+			valid[slot] = vhdx_header_decode(&headers[slot], bytes[slot], VHDX_HEADER_OFFSET(slot), true,
+							 &why[slot]) == VHDX_OK;
 	if (!valid[0] && !valid[1])
-		return broken(error, RULE_VHDX_019, why[0].file_offset, "neither header is valid: %s; %s", why[0].message, why[1].message);
+		return broken(error, RULE_VHDX_019, why[0].file_offset, "neither header is valid: %s; %s", why[0].message,
+			      why[1].message);
 	v->header_slot = !valid[0] || (valid[1] && headers[1].sequence_number > headers[0].sequence_number);
 	if (valid[0] && valid[1] && headers[0].sequence_number == headers[1].sequence_number && !v->lenient &&
 	    memcmp(bytes[0], bytes[1], vhdx_header_size) != 0)
@@ -75,8 +78,8 @@ static int replay_in_memory(struct vhdx_image *v, unsigned flags, struct vhdx_er
 			       "a log is pending and replay is switched off");
 	if (!range_fits(v->header.log_offset, v->header.log_length, v->base.view.size))
 		return broken(error, RULE_VHDX_035, VHDX_HEADER_OFFSET(v->header_slot) + vhdx_header_log_offset_at,
-			      "the log at 0x%" PRIx64 ", 0x%" PRIx32 " bytes, exceeds the file of %" PRIu64 " bytes", v->header.log_offset,
-			      v->header.log_length, v->base.view.size);
+			      "the log at 0x%" PRIx64 ", 0x%" PRIx32 " bytes, exceeds the file of %" PRIu64 " bytes",
+			      v->header.log_offset, v->header.log_length, v->base.view.size);
 	status = log_scan(&scan, v->base.env, &v->base.view.file, &v->header, error);
 	if (status < 0)
 		return status;
@@ -115,7 +118,8 @@ static int by_guid(const void *a, const void *b)
 }
 
 /* Uniqueness, and the two regions that we know: VHDX-052, VHDX-055, VHDX-056, VHDX-059. Sorts the regions. */
-static int choose_regions(struct vhdx_image *v, struct vhdx_region *regions, uint32_t count, uint64_t table_offset, struct vhdx_error *error)
+static int choose_regions(struct vhdx_image *v, struct vhdx_region *regions, uint32_t count, uint64_t table_offset,
+			  struct vhdx_error *error)
 {
 	char text[VHDX_GUID_TEXT_SIZE];
 
@@ -133,12 +137,14 @@ static int choose_regions(struct vhdx_image *v, struct vhdx_region *regions, uin
 			return unsupported(error, RULE_VHDX_055, table_offset, "region {%s} is required and unknown", text);
 	}
 	if (v->bat.length == 0 || v->metadata.length == 0)
-		return broken(error, RULE_VHDX_059, table_offset, "the %s region is missing", v->bat.length == 0 ? "BAT" : "metadata");
+		return broken(error, RULE_VHDX_059, table_offset, "the %s region is missing",
+			      v->bat.length == 0 ? "BAT" : "metadata");
 	return VHDX_OK;
 }
 
 /* The places that no block may overlap: VHDX-057, VHDX-032. */
-static int reserve_places(struct vhdx_image *v, const struct vhdx_region *regions, uint32_t count, uint64_t table_offset, struct vhdx_error *error)
+static int reserve_places(struct vhdx_image *v, const struct vhdx_region *regions, uint32_t count, uint64_t table_offset,
+			  struct vhdx_error *error)
 {
 	size_t n = 0, hit;
 
@@ -204,8 +210,9 @@ static int set_geometry(struct vhdx_image *v, struct vhdx_error *error)
 	base->data_identity = v->header.data_write_guid;
 	v->geometry = vhdx_geometry(p->virtual_disk_size, p->block_size, p->logical_sector_size, p->has_parent);
 	if (v->geometry.entry_count * 8 > v->bat.length)
-		return broken(error, RULE_VHDX_118, v->bat.file_offset, "the BAT region of 0x%" PRIx32 " bytes cannot hold %" PRIu64 " entries",
-			      v->bat.length, v->geometry.entry_count);
+		return broken(error, RULE_VHDX_118, v->bat.file_offset,
+			      "the BAT region of 0x%" PRIx32 " bytes cannot hold %" PRIu64 " entries", v->bat.length,
+			      v->geometry.entry_count);
 	return VHDX_OK;
 }
 

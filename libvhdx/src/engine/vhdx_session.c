@@ -18,7 +18,8 @@ static int write_header(struct vhdx_image *v, const struct vhdx_header *wanted, 
 	int status;
 
 	if (v->header.sequence_number == UINT64_MAX)
-		return unsupported(error, RULE_VHDX_044, VHDX_HEADER_OFFSET(v->header_slot), "the header sequence number cannot grow any more");
+		return unsupported(error, RULE_VHDX_044, VHDX_HEADER_OFFSET(v->header_slot),
+				   "the header sequence number cannot grow any more");
 	header.sequence_number = v->header.sequence_number + 1;
 	header.log_version = 0;
 	vhdx_header_encode(bytes, &header);
@@ -43,8 +44,11 @@ static void start_ring(struct vhdx_writer *w)
 {
 	uint32_t sectors = w->v->header.log_length / VHDX_LOG_SECTOR;
 
-	w->ring = (struct log_ring){ .file_offset = w->v->header.log_offset, .sectors = sectors, .reserve = log_ring_entry_sectors(w->max_entry_pages),
-				     .sequence_number = 1, .guid = w->wanted.log_guid };
+	w->ring = (struct log_ring){ .file_offset = w->v->header.log_offset,
+				     .sectors = sectors,
+				     .reserve = log_ring_entry_sectors(w->max_entry_pages),
+				     .sequence_number = 1,
+				     .guid = w->wanted.log_guid };
 }
 
 /* VHDX-039, VHDX-022, VHDX-026: chosen once, so that a step that is tried again writes the same. */
@@ -78,7 +82,8 @@ static int write_first_header(struct vhdx_writer *w, struct vhdx_error *error)
 static int seed_log(struct vhdx_writer *w, struct vhdx_error *error)
 {
 	start_ring(w);
-	return log_ring_write(&w->ring, &w->v->base.view.file, w->buffer, 0, w->durable_size, round_up(w->v->base.view.size, MIB), error);
+	return log_ring_write(&w->ring, &w->v->base.view.file, w->buffer, 0, w->durable_size, round_up(w->v->base.view.size, MIB),
+			      error);
 }
 
 /*
@@ -150,7 +155,8 @@ static int replay_piece(struct replay *r, const struct overlay_piece *piece, str
 {
 	int status = VHDX_OK;
 
-	if (r->length != 0 && (r->start + r->length != piece->file_offset || r->length == REPLAY_BUFFER || piece->data_offset == 0))
+	if (r->length != 0 &&
+	    (r->start + r->length != piece->file_offset || r->length == REPLAY_BUFFER || piece->data_offset == 0))
 		status = flush_replay(r, error);
 	if (status < 0)
 		return status;
@@ -249,7 +255,8 @@ int vhdx_writer_start(struct image *base, struct vhdx_error *error)
 	int status;
 
 	if (v->header.log_length == 0)
-		return unsupported(error, RULE_VHDX_036, VHDX_HEADER_OFFSET(v->header_slot), "the file has no log, so it can only be read");
+		return unsupported(error, RULE_VHDX_036, VHDX_HEADER_OFFSET(v->header_slot),
+				   "the file has no log, so it can only be read");
 	w = memory_zeroed(base->env, sizeof(*w));
 	if (w == NULL)
 		return fail_memory(error);

@@ -14,7 +14,7 @@
 
 struct load {
 	struct vhdx_writer *w;
-	bool anchors;        /* second pass */
+	bool anchors; /* second pass */
 	bool anchors_seen;
 };
 
@@ -26,7 +26,8 @@ static int take(struct load *l, uint64_t bat_index, uint64_t file_offset, uint64
 	length = min_u64(length, end - file_offset); /* old fixed images of QEMU: decision D-30 */
 	if (space_take(&l->w->space, file_offset, length))
 		return VHDX_OK;
-	return broken(error, RULE_VHDX_122, v->bat.file_offset + bat_index * 8, "the block at 0x%" PRIx64 " overlaps another one", file_offset);
+	return broken(error, RULE_VHDX_122, v->bat.file_offset + bat_index * 8, "the block at 0x%" PRIx64 " overlaps another one",
+		      file_offset);
 }
 
 static int load_payload(struct load *l, uint64_t bat_index, uint64_t entry, struct vhdx_error *error)
@@ -101,7 +102,8 @@ int vhdx_load_space(struct vhdx_writer *w, struct vhdx_error *error)
 /* In steps, because each change of the size costs the filesystem a journal entry at the next flush. The rest is trimmed at close. */
 static int grow(struct vhdx_image *v, uint64_t end, struct vhdx_error *error)
 {
-	uint64_t size = v->base.view.size, step = max_u64(2 * (uint64_t)v->base.block_size, min_u64(round_down(size / 4, MIB), GIB));
+	uint64_t size = v->base.view.size,
+		 step = max_u64(2 * (uint64_t)v->base.block_size, min_u64(round_down(size / 4, MIB), GIB));
 	int status;
 
 	if (end <= size)
@@ -113,7 +115,8 @@ static int grow(struct vhdx_image *v, uint64_t end, struct vhdx_error *error)
 		status = file_set_size(&v->base.view.file, step, error);
 	}
 	if (status < 0)
-		return status == VHDX_E_UNSUPPORTED ? fail(error, VHDX_E_NO_SPACE, "the file is full and cannot grow") : writing_failed(&v->base, error);
+		return status == VHDX_E_UNSUPPORTED ? fail(error, VHDX_E_NO_SPACE, "the file is full and cannot grow")
+						    : writing_failed(&v->base, error);
 	v->base.view.size = step;
 	return VHDX_OK;
 }

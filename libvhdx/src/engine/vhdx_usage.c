@@ -57,8 +57,10 @@ static void count_payload(struct count *c, uint64_t entry)
 	}
 	switch (vhdx_bat_state(entry)) {
 	case BLOCK_NOT_PRESENT: u->blocks_absent++; break;
-	case BLOCK_ZERO: case BLOCK_RESERVED_5: u->blocks_zero++; break;
-	case BLOCK_UNDEFINED: case BLOCK_UNMAPPED: u->blocks_unmapped++; break;
+	case BLOCK_ZERO:
+	case BLOCK_RESERVED_5: u->blocks_zero++; break;
+	case BLOCK_UNDEFINED:
+	case BLOCK_UNMAPPED: u->blocks_unmapped++; break;
 	default: count_present(c, entry); break;
 	}
 }

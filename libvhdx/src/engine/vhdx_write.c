@@ -25,20 +25,23 @@ struct job {
 	struct vhdx_image *v;
 	uint64_t block;
 	uint64_t entry;
-	const void *buffer;  /* NULL: zeros */
+	const void *buffer; /* NULL: zeros */
 	uint64_t in_block;
 	uint64_t length;
-	bool whole;          /* the whole block, as far as the disk goes */
-	bool over_parent;    /* NOT_PRESENT, with a parent behind */
+	bool whole;       /* the whole block, as far as the disk goes */
+	bool over_parent; /* NOT_PRESENT, with a parent behind */
 };
 
-static int start_job(struct job *j, struct image *image, const void *buffer, uint64_t length, uint64_t disk_offset, struct vhdx_error *error)
+static int start_job(struct job *j, struct image *image, const void *buffer, uint64_t length, uint64_t disk_offset,
+		     struct vhdx_error *error)
 {
 	struct vhdx_image *v = (struct vhdx_image *)image;
 	uint64_t block = disk_offset >> v->geometry.block_shift, start = block << v->geometry.block_shift;
 	int status;
 
-	*j = (struct job){ .w = v->writer, .v = v, .block = block, .buffer = buffer, .in_block = disk_offset - start, .length = length };
+	*j = (struct job){
+		.w = v->writer, .v = v, .block = block, .buffer = buffer, .in_block = disk_offset - start, .length = length
+	};
 	j->whole = length == min_u64(image->block_size, image->disk_size - start);
 	status = vhdx_load_entry(v, vhdx_bat_index(&v->geometry, block), &j->entry, error);
 	if (status == VHDX_OK)
@@ -161,7 +164,8 @@ static int show_sectors(const struct job *j, uint64_t file_offset, uint64_t bitm
 
 		w->data_before_entry = true;
 		if (complete || fresh)
-			status = set_entry(w, bat_index, file_offset | (complete ? BLOCK_FULLY_PRESENT : BLOCK_PARTIALLY_PRESENT), error);
+			status = set_entry(w, bat_index, file_offset | (complete ? BLOCK_FULLY_PRESENT : BLOCK_PARTIALLY_PRESENT),
+					   error);
 	}
 	unlock_change(w);
 	return status;
@@ -286,7 +290,8 @@ static int write_new_block(const struct job *j, struct vhdx_error *error)
 static int write_zeros(const struct job *j, struct vhdx_error *error)
 {
 	unsigned state = vhdx_bat_state(j->entry);
-	bool fixed = j->v->base.type == VHDX_TYPE_FIXED, present = state == BLOCK_FULLY_PRESENT || state == BLOCK_PARTIALLY_PRESENT;
+	bool fixed = j->v->base.type == VHDX_TYPE_FIXED,
+	     present = state == BLOCK_FULLY_PRESENT || state == BLOCK_PARTIALLY_PRESENT;
 	bool anchored = (state == BLOCK_UNDEFINED || state == BLOCK_UNMAPPED) && vhdx_bat_file_offset(j->entry) != 0;
 
 	if (!present && !j->over_parent && !anchored)

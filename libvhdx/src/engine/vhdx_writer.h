@@ -20,32 +20,41 @@
 #include "engine/vhdx_image.h"
 
 /* What the beginning of a session has done. */
-enum session_step { SESSION_NONE, SESSION_SPACE_KNOWN, SESSION_CHOSEN, SESSION_SETTLED, SESSION_FIRST_HEADER, SESSION_SEEDED, SESSION_FLUSHED, SESSION_OPEN };
+enum session_step {
+	SESSION_NONE,
+	SESSION_SPACE_KNOWN,
+	SESSION_CHOSEN,
+	SESSION_SETTLED,
+	SESSION_FIRST_HEADER,
+	SESSION_SEEDED,
+	SESSION_FLUSHED,
+	SESSION_OPEN
+};
 
 struct vhdx_writer {
 	struct vhdx_image *v;
-	mutex bitmaps;                   /* who gives a chunk its sector bitmap block */
-	uint32_t max_change;             /* pages that one change may touch */
+	mutex bitmaps;       /* who gives a chunk its sector bitmap block */
+	uint32_t max_change; /* pages that one change may touch */
 	uint32_t max_entry_pages;
-	_Atomic bool session;            /* headers carry this session's identifiers */
+	_Atomic bool session; /* headers carry this session's identifiers */
 	/* under `commit` */
 	enum session_step step;
-	struct vhdx_header wanted;       /* this session's identifiers */
-	bool mirror_due;                 /* the other slot lacks LogGuid, and may be written */
+	struct vhdx_header wanted; /* this session's identifiers */
+	bool mirror_due;           /* the other slot lacks LogGuid, and may be written */
 	struct log_ring ring;
-	bool entries_pending;            /* written since the last flush */
-	struct page **logged;            /* pages whose newest logged content is not in place durably */
+	bool entries_pending; /* written since the last flush */
+	struct page **logged; /* pages whose newest logged content is not in place durably */
 	uint32_t logged_count;
 	uint32_t logged_limit;
-	bool applied;                    /* since the last flush; sectors logged since then: */
+	bool applied; /* since the last flush; sectors logged since then: */
 	uint32_t kept;
-	uint64_t durable_size;           /* of the file, in whole MiB */
-	struct page **entry_pages;       /* max_entry_pages, of the entry being written */
-	uint8_t *buffer;                 /* that entry */
+	uint64_t durable_size;     /* of the file, in whole MiB */
+	struct page **entry_pages; /* max_entry_pages, of the entry being written */
+	uint8_t *buffer;           /* that entry */
 	/* under the cache's mutex */
 	struct pages pages;
 	struct space space;
-	bool data_before_entry;          /* payload must be durable before the next entry: W5 */
+	bool data_before_entry; /* payload must be durable before the next entry: W5 */
 };
 
 /* Ops of the image. */

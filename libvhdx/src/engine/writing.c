@@ -29,7 +29,8 @@ int writing_check(const struct image *image, struct vhdx_error *error)
 	int dead = atomic_load(&image->writing->dead);
 
 	return dead == 0 ? VHDX_OK
-			 : fail(error, VHDX_E_DEAD, "an earlier write or flush failed (%s); reopen the file to go on", vhdx_status_name(dead));
+			 : fail(error, VHDX_E_DEAD, "an earlier write or flush failed (%s); reopen the file to go on",
+				vhdx_status_name(dead));
 }
 
 int writing_failed(struct image *image, struct vhdx_error *error)

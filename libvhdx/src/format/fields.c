@@ -15,7 +15,7 @@ const struct structure_info structures[STRUCTURE_COUNT] = {
 
 const struct field_info fields[] = {
 #define STRUCTURE(id, bytes, title, section)
-#define FIELD(id, field, offset, bytes, type, rule, meaning)                                                                        \
+#define FIELD(id, field, offset, bytes, type, rule, meaning)                                                                     \
 	{ STRUCTURE_##id, #field, (offset), (bytes), TYPE_##type, #type, rule, meaning },
 #define BITS(id, field, part, low, count, meaning)
 #include "format/fields.def"
@@ -46,7 +46,12 @@ uint64_t field_number(const struct field_info *field, const uint8_t *bytes)
 	case TYPE_BE16: return get_be16(bytes);
 	case TYPE_BE32: return get_be32(bytes);
 	case TYPE_BE64: return get_be64(bytes);
-	case TYPE_ASCII: case TYPE_GUID: case TYPE_UUID: case TYPE_UTF16LE: case TYPE_UTF16BE: case TYPE_BYTES: break;
+	case TYPE_ASCII:
+	case TYPE_GUID:
+	case TYPE_UUID:
+	case TYPE_UTF16LE:
+	case TYPE_UTF16BE:
+	case TYPE_BYTES: break;
 	}
 	return 0;
 }

@@ -3,7 +3,7 @@
 
 static const struct rule_info rules[RULE_COUNT] = {
 	[RULE_NONE] = { "", "", "", "", "" },
-#define RULE(format, number, level, role, section, text)                                                                            \
+#define RULE(format, number, level, role, section, text)                                                                         \
 	[RULE_##format##_##number] = { #format "-" #number, #level, #role, section, text },
 #include "format/rules.def"
 #undef RULE

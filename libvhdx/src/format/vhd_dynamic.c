@@ -30,7 +30,8 @@ static void get_locator(struct vhd_locator *out, const uint8_t *p)
 	out->data_offset = get_be64(p + vhd_locator_entry_platform_data_offset_at);
 }
 
-int vhd_dynamic_decode(struct vhd_dynamic *out, const uint8_t *bytes, uint64_t file_offset, bool any_checksum, struct vhdx_error *error)
+int vhd_dynamic_decode(struct vhd_dynamic *out, const uint8_t *bytes, uint64_t file_offset, bool any_checksum,
+		       struct vhdx_error *error)
 {
 	uint32_t stored = get_be32(bytes + vhd_dynamic_header_checksum_at);
 	uint32_t computed = vhd_checksum(bytes, vhd_dynamic_header_size, vhd_dynamic_header_checksum_at);
@@ -73,5 +74,6 @@ void vhd_dynamic_encode(uint8_t *bytes, const struct vhd_dynamic *h)
 		put_be32(p + vhd_locator_entry_platform_data_length_at, h->locators[i].data_length);
 		put_be64(p + vhd_locator_entry_platform_data_offset_at, h->locators[i].data_offset);
 	}
-	put_be32(bytes + vhd_dynamic_header_checksum_at, vhd_checksum(bytes, vhd_dynamic_header_size, vhd_dynamic_header_checksum_at));
+	put_be32(bytes + vhd_dynamic_header_checksum_at,
+		 vhd_checksum(bytes, vhd_dynamic_header_size, vhd_dynamic_header_checksum_at));
 }

@@ -27,7 +27,8 @@ struct vhd_dynamic {
 };
 
 /* Cookie, checksum (unless `any_checksum`), version, block size, table offset: VHD-036 to VHD-047. */
-int vhd_dynamic_decode(struct vhd_dynamic *out, const uint8_t *bytes, uint64_t file_offset, bool any_checksum, struct vhdx_error *error);
+int vhd_dynamic_decode(struct vhd_dynamic *out, const uint8_t *bytes, uint64_t file_offset, bool any_checksum,
+		       struct vhdx_error *error);
 /* Fills 1,024 bytes, checksum included. */
 void vhd_dynamic_encode(uint8_t *bytes, const struct vhd_dynamic *header);
 

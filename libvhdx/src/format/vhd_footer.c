@@ -43,7 +43,8 @@ static int check(const struct vhd_footer *f, uint64_t file_offset, struct vhdx_e
 	return VHDX_OK;
 }
 
-int vhd_footer_decode(struct vhd_footer *out, const uint8_t *bytes, uint64_t file_offset, bool any_checksum, struct vhdx_error *error)
+int vhd_footer_decode(struct vhd_footer *out, const uint8_t *bytes, uint64_t file_offset, bool any_checksum,
+		      struct vhdx_error *error)
 {
 	uint32_t stored = get_be32(bytes + vhd_footer_checksum_at);
 	uint32_t computed = vhd_checksum(bytes, vhd_footer_size, vhd_footer_checksum_at);

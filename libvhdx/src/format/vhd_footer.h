@@ -34,7 +34,8 @@ uint32_t vhd_checksum(const uint8_t *bytes, size_t length, size_t hole);
 
 bool vhd_footer_present(const uint8_t *bytes); /* the cookie: VHD-009 */
 /* Cookie, checksum (unless `any_checksum`), version, type, size: VHD-009 to VHD-035. */
-int vhd_footer_decode(struct vhd_footer *out, const uint8_t *bytes, uint64_t file_offset, bool any_checksum, struct vhdx_error *error);
+int vhd_footer_decode(struct vhd_footer *out, const uint8_t *bytes, uint64_t file_offset, bool any_checksum,
+		      struct vhdx_error *error);
 /* Fills 512 bytes, checksum included. */
 void vhd_footer_encode(uint8_t *bytes, const struct vhd_footer *footer);
 

@@ -15,14 +15,14 @@ enum {
 	VHD_DISK_DIFFERENCING = 4
 };
 
-#define VHD_MAX_SECTORS UINT64_C(0xFF000000)           /* VHD-007: 2,040 GiB */
+#define VHD_MAX_SECTORS UINT64_C(0xFF000000) /* VHD-007: 2,040 GiB */
 #define VHD_MAX_DISK_SIZE (VHD_MAX_SECTORS * VHD_SECTOR)
 #define VHD_MIN_BLOCK_SIZE 512u
 #define VHD_MAX_BLOCK_SIZE (256u << 20)
-#define VHD_DEFAULT_BLOCK_SIZE (2u << 20)              /* VHD-045 */
-#define VHD_UNALLOCATED UINT32_C(0xFFFFFFFF)           /* VHD-060 */
-#define VHD_NO_OFFSET UINT64_MAX                       /* VHD-017, VHD-038 */
-#define VHD_TIME_ZERO UINT64_C(946684800)              /* 2000-01-01 in Unix time: VHD-019 */
+#define VHD_DEFAULT_BLOCK_SIZE (2u << 20)    /* VHD-045 */
+#define VHD_UNALLOCATED UINT32_C(0xFFFFFFFF) /* VHD-060 */
+#define VHD_NO_OFFSET UINT64_MAX             /* VHD-017, VHD-038 */
+#define VHD_TIME_ZERO UINT64_C(946684800)    /* 2000-01-01 in Unix time: VHD-019 */
 
 #define VHD_CODE(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
 #define VHD_CODE_WI2R VHD_CODE('W', 'i', '2', 'r')

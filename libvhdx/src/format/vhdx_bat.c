@@ -19,8 +19,8 @@ struct vhdx_geometry vhdx_geometry(uint64_t disk_size, uint32_t block_size, uint
 
 const char *vhdx_block_state_name(unsigned state)
 {
-	static const char *const names[8] = { "NOT_PRESENT", "UNDEFINED", "ZERO", "UNMAPPED", "reserved 4", "reserved 5",
-					      "FULLY_PRESENT", "PARTIALLY_PRESENT" };
+	static const char *const names[8] = { "NOT_PRESENT", "UNDEFINED",  "ZERO",          "UNMAPPED",
+					      "reserved 4",  "reserved 5", "FULLY_PRESENT", "PARTIALLY_PRESENT" };
 
 	return names[state & 7];
 }

@@ -26,12 +26,12 @@ enum vhdx_block_state {
 enum { BITMAP_NOT_PRESENT = 0, BITMAP_PRESENT = 6 };
 
 struct vhdx_geometry {
-	unsigned block_shift;       /* log2 of the block size */
-	unsigned sector_shift;      /* log2 of the logical sector size */
-	unsigned chunk_shift;       /* log2 of the chunk ratio: payload blocks per sector bitmap block */
-	uint64_t block_count;       /* payload blocks */
+	unsigned block_shift;  /* log2 of the block size */
+	unsigned sector_shift; /* log2 of the logical sector size */
+	unsigned chunk_shift;  /* log2 of the chunk ratio: payload blocks per sector bitmap block */
+	uint64_t block_count;  /* payload blocks */
 	uint64_t chunk_count;
-	uint64_t entry_count;       /* BAT entries: VHDX-118, VHDX-119 */
+	uint64_t entry_count; /* BAT entries: VHDX-118, VHDX-119 */
 };
 
 struct vhdx_geometry vhdx_geometry(uint64_t disk_size, uint32_t block_size, uint32_t logical_sector_size, bool differencing);

@@ -67,7 +67,8 @@ static int check_log_place(const struct vhdx_header *header, uint64_t file_offse
 			      "log offset 0x%" PRIx64 " lies inside the header section", header->log_offset);
 	if (!add_fits(header->log_offset, header->log_length, &end))
 		return broken(error, RULE_VHDX_035, file_offset + vhdx_header_log_offset_at,
-			      "log offset 0x%" PRIx64 " and length 0x%" PRIx32 " exceed 64 bits", header->log_offset, header->log_length);
+			      "log offset 0x%" PRIx64 " and length 0x%" PRIx32 " exceed 64 bits", header->log_offset,
+			      header->log_length);
 	return VHDX_OK;
 }
 

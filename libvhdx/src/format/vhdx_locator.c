@@ -10,16 +10,18 @@
 #include "format/fields.h"
 #include "format/vhdx_layout.h"
 
-const struct vhdx_guid vhdx_locator_type = { { 0xB0, 0x4A, 0xEF, 0xB7, 0xD1, 0x9E, 0x4A, 0x81, 0xB7, 0x89, 0x25, 0xB8, 0xE9, 0x44, 0x59, 0x13 } };
+const struct vhdx_guid vhdx_locator_type = { { 0xB0, 0x4A, 0xEF, 0xB7, 0xD1, 0x9E, 0x4A, 0x81, 0xB7, 0x89, 0x25, 0xB8, 0xE9, 0x44,
+					       0x59, 0x13 } };
 
-int vhdx_locator_decode(uint16_t *pair_count, const uint8_t *item, uint32_t length, uint64_t file_offset, struct vhdx_error *error)
+int vhdx_locator_decode(uint16_t *pair_count, const uint8_t *item, uint32_t length, uint64_t file_offset,
+			struct vhdx_error *error)
 {
 	struct vhdx_guid type;
 	uint16_t count;
 
 	if (length < vhdx_locator_header_size || length > VHDX_MAX_LOCATOR_LENGTH)
-		return broken(error, RULE_VHDX_193, file_offset, "parent locator of %u bytes is not between %d and %d bytes", length,
-			      vhdx_locator_header_size, VHDX_MAX_LOCATOR_LENGTH);
+		return broken(error, RULE_VHDX_193, file_offset, "parent locator of %u bytes is not between %d and %d bytes",
+			      length, vhdx_locator_header_size, VHDX_MAX_LOCATOR_LENGTH);
 	type = guid_from_windows(item + vhdx_locator_header_locator_type_at);
 	if (!guid_equal(&type, &vhdx_locator_type)) {
 		char text[VHDX_GUID_TEXT_SIZE];
@@ -40,8 +42,8 @@ static bool has_nul(const uint8_t *bytes, size_t units)
 	return utf16_length(bytes, units) != units;
 }
 
-int vhdx_locator_pair_decode(struct vhdx_locator_pair *out, const uint8_t *item, uint32_t length, uint16_t index, uint64_t file_offset,
-			     struct vhdx_error *error)
+int vhdx_locator_pair_decode(struct vhdx_locator_pair *out, const uint8_t *item, uint32_t length, uint16_t index,
+			     uint64_t file_offset, struct vhdx_error *error)
 {
 	uint32_t at = vhdx_locator_header_size + (uint32_t)index * vhdx_locator_entry_size;
 	uint32_t key = get_le32(item + at + vhdx_locator_entry_key_offset_at);
@@ -51,10 +53,11 @@ int vhdx_locator_pair_decode(struct vhdx_locator_pair *out, const uint8_t *item,
 
 	if (key == 0 || value == 0 || key_length == 0 || value_length == 0)
 		return broken(error, RULE_VHDX_176, file_offset + at, "parent locator entry %u has an empty key or value", index);
-	if (key_length % 2 != 0 || value_length % 2 != 0 || !range_fits(key, key_length, length) || !range_fits(value, value_length, length))
+	if (key_length % 2 != 0 || value_length % 2 != 0 || !range_fits(key, key_length, length) ||
+	    !range_fits(value, value_length, length))
 		return broken(error, RULE_VHDX_193, file_offset + at,
-			      "parent locator entry %u (key %u+%u, value %u+%u) does not fit the item of %u bytes", index, key, key_length,
-			      value, value_length, length);
+			      "parent locator entry %u (key %u+%u, value %u+%u) does not fit the item of %u bytes", index, key,
+			      key_length, value, value_length, length);
 	if (has_nul(item + key, key_length / 2u) || has_nul(item + value, value_length / 2u))
 		return broken(error, RULE_VHDX_177, file_offset + at, "parent locator entry %u contains a NUL character", index);
 	*out = (struct vhdx_locator_pair){ item + key, item + value, key_length / 2u, value_length / 2u };

@@ -11,17 +11,18 @@
 extern const struct vhdx_guid vhdx_locator_type;
 
 struct vhdx_locator_pair {
-	const uint8_t *key;   /* UTF-16LE */
+	const uint8_t *key; /* UTF-16LE */
 	const uint8_t *value;
 	size_t key_units;
 	size_t value_units;
 };
 
 /* Header: locator type and number of pairs: VHDX-174. `file_offset` is that of the item. */
-int vhdx_locator_decode(uint16_t *pair_count, const uint8_t *item, uint32_t length, uint64_t file_offset, struct vhdx_error *error);
+int vhdx_locator_decode(uint16_t *pair_count, const uint8_t *item, uint32_t length, uint64_t file_offset,
+			struct vhdx_error *error);
 /* Pair `index`, inside the item: VHDX-176, VHDX-177, VHDX-193. */
-int vhdx_locator_pair_decode(struct vhdx_locator_pair *out, const uint8_t *item, uint32_t length, uint16_t index, uint64_t file_offset,
-			     struct vhdx_error *error);
+int vhdx_locator_pair_decode(struct vhdx_locator_pair *out, const uint8_t *item, uint32_t length, uint16_t index,
+			     uint64_t file_offset, struct vhdx_error *error);
 bool vhdx_locator_key_is(const struct vhdx_locator_pair *pair, const char *ascii);
 
 struct vhdx_locator_text {

@@ -50,7 +50,8 @@ int vhdx_log_header_decode(struct vhdx_log_header *out, const uint8_t *sector, u
 	if (h.entry_length == 0 || h.entry_length > log_length ||
 	    (uint64_t)vhdx_log_descriptor_sectors(h.descriptor_count) * VHDX_LOG_SECTOR > h.entry_length)
 		return broken(error, RULE_VHDX_092, file_offset + vhdx_log_entry_entry_length_at,
-			      "log entry length 0x%" PRIx32 " does not fit %" PRIu32 " descriptors and a log of 0x%" PRIx32 " bytes",
+			      "log entry length 0x%" PRIx32 " does not fit %" PRIu32 " descriptors and a log of 0x%" PRIx32
+			      " bytes",
 			      h.entry_length, h.descriptor_count, log_length);
 	if (h.tail % VHDX_LOG_SECTOR != 0)
 		return broken(error, RULE_VHDX_075, file_offset + vhdx_log_entry_tail_at,
@@ -65,8 +66,8 @@ int vhdx_log_header_decode(struct vhdx_log_header *out, const uint8_t *sector, u
 	return VHDX_OK;
 }
 
-int vhdx_log_descriptor_decode(struct vhdx_log_descriptor *out, const uint8_t *bytes, uint64_t sequence_number, uint64_t file_offset,
-			       struct vhdx_error *error)
+int vhdx_log_descriptor_decode(struct vhdx_log_descriptor *out, const uint8_t *bytes, uint64_t sequence_number,
+			       uint64_t file_offset, struct vhdx_error *error)
 {
 	bool is_zero = memcmp(bytes, "zero", 4) == 0;
 	enum rule rule = is_zero ? RULE_VHDX_086 : RULE_VHDX_088;
@@ -86,11 +87,12 @@ int vhdx_log_descriptor_decode(struct vhdx_log_descriptor *out, const uint8_t *b
 			      get_le64(bytes + vhdx_data_descriptor_sequence_number_at), sequence_number);
 	if (d.file_offset % VHDX_LOG_SECTOR != 0 || d.length % VHDX_LOG_SECTOR != 0)
 		return broken(error, rule, file_offset,
-			      "log descriptor for 0x%" PRIx64 ", length 0x%" PRIx64 ", is not in multiples of 4 KiB", d.file_offset, d.length);
+			      "log descriptor for 0x%" PRIx64 ", length 0x%" PRIx64 ", is not in multiples of 4 KiB",
+			      d.file_offset, d.length);
 	if (d.file_offset < VHDX_LOGGABLE_OFFSET || !add_fits(d.file_offset, d.length, &end) || end > INT64_MAX)
 		return broken(error, RULE_VHDX_093, file_offset,
-			      "log descriptor for 0x%" PRIx64 ", length 0x%" PRIx64 ", is outside what a log may change", d.file_offset,
-			      d.length);
+			      "log descriptor for 0x%" PRIx64 ", length 0x%" PRIx64 ", is outside what a log may change",
+			      d.file_offset, d.length);
 	*out = d;
 	return VHDX_OK;
 }
@@ -103,8 +105,8 @@ int vhdx_log_data_check(const uint8_t *sector, uint64_t sequence_number, uint64_
 	if (memcmp(sector + vhdx_data_sector_signature_at, "data", 4) != 0)
 		return broken(error, RULE_VHDX_090, file_offset, "log data sector signature is not 'data'");
 	if (found != sequence_number)
-		return broken(error, RULE_VHDX_090, file_offset, "log data sector has sequence number %" PRIu64 ", not %" PRIu64, found,
-			      sequence_number);
+		return broken(error, RULE_VHDX_090, file_offset, "log data sector has sequence number %" PRIu64 ", not %" PRIu64,
+			      found, sequence_number);
 	return VHDX_OK;
 }
 
@@ -114,7 +116,8 @@ void vhdx_log_data_restore(uint8_t *sector, const uint8_t leading_bytes[8], cons
 	memcpy(sector + VHDX_LOG_SECTOR - 4, trailing_bytes, 4);
 }
 
-void vhdx_log_data_encode(uint8_t *descriptor, uint8_t *sector, uint64_t file_offset, const uint8_t *page, uint64_t sequence_number)
+void vhdx_log_data_encode(uint8_t *descriptor, uint8_t *sector, uint64_t file_offset, const uint8_t *page,
+			  uint64_t sequence_number)
 {
 	memcpy(descriptor + vhdx_data_descriptor_signature_at, "desc", 4);
 	memcpy(descriptor + vhdx_data_descriptor_trailing_bytes_at, page + VHDX_LOG_SECTOR - 4, 4);

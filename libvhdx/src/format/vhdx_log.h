@@ -28,8 +28,8 @@ struct vhdx_log_header {
 struct vhdx_log_descriptor {
 	bool is_zero;
 	uint64_t file_offset;
-	uint64_t length;            /* 4,096 for data */
-	uint8_t leading_bytes[8];   /* data only */
+	uint64_t length;          /* 4,096 for data */
+	uint8_t leading_bytes[8]; /* data only */
 	uint8_t trailing_bytes[4];
 };
 
@@ -43,15 +43,16 @@ bool vhdx_log_sector_is_entry(const uint8_t *sector);
 int vhdx_log_header_decode(struct vhdx_log_header *out, const uint8_t *sector, uint32_t log_length, uint64_t file_offset,
 			   struct vhdx_error *error);
 /* One descriptor: VHDX-086, VHDX-088, VHDX-093. */
-int vhdx_log_descriptor_decode(struct vhdx_log_descriptor *out, const uint8_t *bytes, uint64_t sequence_number, uint64_t file_offset,
-			       struct vhdx_error *error);
+int vhdx_log_descriptor_decode(struct vhdx_log_descriptor *out, const uint8_t *bytes, uint64_t sequence_number,
+			       uint64_t file_offset, struct vhdx_error *error);
 /* VHDX-090. */
 int vhdx_log_data_check(const uint8_t *sector, uint64_t sequence_number, uint64_t file_offset, struct vhdx_error *error);
 /* Turns a data sector into the page: VHDX-089. */
 void vhdx_log_data_restore(uint8_t *sector, const uint8_t leading_bytes[8], const uint8_t trailing_bytes[4]);
 
 /* Fills one data descriptor and its data sector from a page. */
-void vhdx_log_data_encode(uint8_t *descriptor, uint8_t *sector, uint64_t file_offset, const uint8_t *page, uint64_t sequence_number);
+void vhdx_log_data_encode(uint8_t *descriptor, uint8_t *sector, uint64_t file_offset, const uint8_t *page,
+			  uint64_t sequence_number);
 /* Fills the header of an entry whose other bytes are in place, and its checksum over header->entry_length bytes. */
 void vhdx_log_header_encode(uint8_t *entry, const struct vhdx_log_header *header);
 

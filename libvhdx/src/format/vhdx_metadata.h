@@ -8,8 +8,16 @@
 #include "format/rules.h"
 
 /* The known items, in the order in which we and Windows write them. */
-enum vhdx_item { ITEM_FILE_PARAMETERS, ITEM_VIRTUAL_DISK_SIZE, ITEM_LOGICAL_SECTOR_SIZE, ITEM_PHYSICAL_SECTOR_SIZE, ITEM_VIRTUAL_DISK_ID,
-		 ITEM_PARENT_LOCATOR, ITEM_COUNT, ITEM_UNKNOWN = ITEM_COUNT };
+enum vhdx_item {
+	ITEM_FILE_PARAMETERS,
+	ITEM_VIRTUAL_DISK_SIZE,
+	ITEM_LOGICAL_SECTOR_SIZE,
+	ITEM_PHYSICAL_SECTOR_SIZE,
+	ITEM_VIRTUAL_DISK_ID,
+	ITEM_PARENT_LOCATOR,
+	ITEM_COUNT,
+	ITEM_UNKNOWN = ITEM_COUNT
+};
 
 struct vhdx_metadata_entry {
 	struct vhdx_guid item_id;
@@ -39,8 +47,8 @@ struct vhdx_parameters {
 /* Table header, 32 bytes: VHDX-144. */
 int vhdx_metadata_table_decode(uint16_t *entry_count, const uint8_t *bytes, uint64_t file_offset, struct vhdx_error *error);
 /* One 32-byte entry and its own bounds: VHDX-147 to VHDX-150, VHDX-159. */
-int vhdx_metadata_entry_decode(struct vhdx_metadata_entry *out, const uint8_t *bytes, uint64_t file_offset, uint32_t region_length,
-			       struct vhdx_error *error);
+int vhdx_metadata_entry_decode(struct vhdx_metadata_entry *out, const uint8_t *bytes, uint64_t file_offset,
+			       uint32_t region_length, struct vhdx_error *error);
 /* Takes the value of a fixed item into `parameters`, with its bounds: VHDX-160 to VHDX-171. */
 int vhdx_item_decode(struct vhdx_parameters *parameters, enum vhdx_item item, const uint8_t *bytes, uint32_t length,
 		     uint64_t file_offset, struct vhdx_error *error);

@@ -10,8 +10,10 @@
 #include "format/fields.h"
 #include "format/vhdx_layout.h"
 
-const struct vhdx_guid vhdx_region_bat = { { 0x2D, 0xC2, 0x77, 0x66, 0xF6, 0x23, 0x42, 0x00, 0x9D, 0x64, 0x11, 0x5E, 0x9B, 0xFD, 0x4A, 0x08 } };
-const struct vhdx_guid vhdx_region_metadata = { { 0x8B, 0x7C, 0xA2, 0x06, 0x47, 0x90, 0x4B, 0x9A, 0xB8, 0xFE, 0x57, 0x5F, 0x05, 0x0F, 0x88, 0x6E } };
+const struct vhdx_guid vhdx_region_bat = { { 0x2D, 0xC2, 0x77, 0x66, 0xF6, 0x23, 0x42, 0x00, 0x9D, 0x64, 0x11, 0x5E, 0x9B, 0xFD,
+					     0x4A, 0x08 } };
+const struct vhdx_guid vhdx_region_metadata = { { 0x8B, 0x7C, 0xA2, 0x06, 0x47, 0x90, 0x4B, 0x9A, 0xB8, 0xFE, 0x57, 0x5F, 0x05,
+						  0x0F, 0x88, 0x6E } };
 
 int vhdx_region_table_decode(uint32_t *entry_count, const uint8_t *table, uint64_t file_offset, bool any_checksum,
 			     struct vhdx_error *error)
@@ -33,7 +35,8 @@ int vhdx_region_table_decode(uint32_t *entry_count, const uint8_t *table, uint64
 	return VHDX_OK;
 }
 
-int vhdx_region_decode(struct vhdx_region *out, const uint8_t *table, uint32_t index, uint64_t file_offset, struct vhdx_error *error)
+int vhdx_region_decode(struct vhdx_region *out, const uint8_t *table, uint32_t index, uint64_t file_offset,
+		       struct vhdx_error *error)
 {
 	size_t at = vhdx_region_table_size + (size_t)index * vhdx_region_entry_size;
 	const uint8_t *p = table + at;
@@ -47,7 +50,8 @@ int vhdx_region_decode(struct vhdx_region *out, const uint8_t *table, uint32_t i
 
 	if (region.file_offset % VHDX_ALIGNMENT != 0 || region.file_offset < VHDX_HEADER_SECTION_SIZE)
 		return broken(error, RULE_VHDX_053, place + vhdx_region_entry_file_offset_at,
-			      "region offset 0x%" PRIx64 " is not a multiple of 1 MiB beyond the header section", region.file_offset);
+			      "region offset 0x%" PRIx64 " is not a multiple of 1 MiB beyond the header section",
+			      region.file_offset);
 	if (region.length % VHDX_ALIGNMENT != 0)
 		return broken(error, RULE_VHDX_054, place + vhdx_region_entry_length_at,
 			      "region length 0x%" PRIx32 " is not a multiple of 1 MiB", region.length);

@@ -133,7 +133,8 @@ int file_reserve(const struct vhdx_file *file, uint64_t file_offset, uint64_t le
 	return status < 0 ? named(file, status, &told, error) : VHDX_OK;
 }
 
-int file_extent(const struct vhdx_file *file, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+int file_extent(const struct vhdx_file *file, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length,
+		struct vhdx_error *error)
 {
 	struct vhdx_error told;
 	int status;

@@ -25,7 +25,8 @@ int file_reserve(const struct vhdx_file *file, uint64_t file_offset, uint64_t le
 /* Bytes from `file_offset` on that are known to be a hole, at most `length`; 0 when there is data or nothing is known. */
 uint64_t file_hole(const struct vhdx_file *file, uint64_t file_offset, uint64_t length);
 /* Like the table's function; `length` is cut to what the answer covers, and is never 0 on success. */
-int file_extent(const struct vhdx_file *file, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
+int file_extent(const struct vhdx_file *file, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length,
+		struct vhdx_error *error);
 
 /* Who a file is, as far as its table can tell. */
 struct file_identity {

@@ -156,7 +156,8 @@ static int64_t host_copy_range(void *source, uint64_t source_offset, void *targe
 #endif
 
 #if defined(SEEK_HOLE)
-static int host_extent(void *handle, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+static int host_extent(void *handle, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length,
+		       struct vhdx_error *error)
 {
 	const struct host_file *f = handle;
 	off_t data, hole;
@@ -255,7 +256,8 @@ static int take_lock(int fd, bool writing, struct vhdx_error *error)
 	if (lock_call(fd, F_OFD_SETLK, F_RDLCK, PERMISSION_BASE + READ_BYTE, mine_last, NULL) != 0 ||
 	    lock_call(fd, F_OFD_SETLK, F_RDLCK, unshared_first, UNSHARED_BASE + LAST_BYTE, NULL) != 0)
 		return errno == EAGAIN || errno == EACCES ? fail(error, VHDX_E_LOCKED, "%s", who) : VHDX_OK;
-	if (is_held(fd, others_first, PERMISSION_BASE + LAST_BYTE) || is_held(fd, UNSHARED_BASE + READ_BYTE, writing ? UNSHARED_BASE + LAST_BYTE : UNSHARED_BASE + READ_BYTE))
+	if (is_held(fd, others_first, PERMISSION_BASE + LAST_BYTE) ||
+	    is_held(fd, UNSHARED_BASE + READ_BYTE, writing ? UNSHARED_BASE + LAST_BYTE : UNSHARED_BASE + READ_BYTE))
 		return fail(error, VHDX_E_LOCKED, "%s", who);
 	return VHDX_OK;
 }

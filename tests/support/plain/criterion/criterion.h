@@ -24,14 +24,14 @@ _Noreturn void plain_fail(const char *file, int line, const char *text, const ch
 #define cr_expect(...) PLAIN_CHECK(__VA_ARGS__, "", "")
 #define cr_assert_fail(...) plain_fail(__FILE__, __LINE__, "failure", __VA_ARGS__)
 
-#define Test(suite_of, name_of)                                                                                                           \
-	static void suite_of##_##name_of(void);                                                                                           \
-	__attribute__((constructor)) static void register_##suite_of##_##name_of(void)                                                    \
-	{                                                                                                                                 \
-		static struct plain_test test = { #suite_of, #name_of, suite_of##_##name_of, NULL };                                      \
-                                                                                                                                          \
-		plain_register(&test);                                                                                                    \
-	}                                                                                                                                 \
+#define Test(suite_of, name_of)                                                                                                  \
+	static void suite_of##_##name_of(void);                                                                                  \
+	__attribute__((constructor)) static void register_##suite_of##_##name_of(void)                                           \
+	{                                                                                                                        \
+		static struct plain_test test = { #suite_of, #name_of, suite_of##_##name_of, NULL };                             \
+                                                                                                                                 \
+		plain_register(&test);                                                                                           \
+	}                                                                                                                        \
 	static void suite_of##_##name_of(void)
 
 #endif
