@@ -19,7 +19,7 @@ Installs what is missing with apt-get (as root or through sudo), builds, and run
 
 Warnings are errors everywhere. The builds are in build/<name>, what they and the tests print in build/log. The last line
 counts the tests of all runs. A test that is skipped counts as failed, except those that need the real images when there are none
-($VHDX_SAMPLES, or ../shared/images), and those that need Wine when it cannot be installed.
+($VHDX_SAMPLES with its manifest.json, or ../shared/images), and those that need Wine when it cannot be installed.
 
   --quick        release only, and not the programs for Windows
   --no-install   install nothing
@@ -91,7 +91,8 @@ build() {
 # Tests that may be skipped on this machine.
 may_be_skipped() {
 	case $1 in
-	*golden* | cli/inspect) [ -z "$images" ] ;;
+	*golden*) [ -z "$images" ] || ! { [ -f "$images/manifest.json" ] || [ -f ../shared/images/manifest.json ]; } ;;
+	cli/inspect) [ -z "$images" ] ;;
 	cli/windows) [ -z "${VHDX_WINE_BIN:-}" ] || ! command -v wine >/dev/null ;;
 	*) false ;;
 	esac
