@@ -485,7 +485,7 @@ struct vhdx_create_options {
 	enum vhdx_format format;         /* ANY: VHDX */
 	enum vhdx_type type;             /* ANY: differencing when there is a parent, else dynamic */
 	uint64_t size;                   /* 0: of the source, or of the parent. A multiple of the logical sector size. */
-	uint32_t block_size;             /* 0: 32 MiB; 2 MiB for differencing and for VHD */
+	uint32_t block_size;             /* 0: 32 MiB; 2 MiB for differencing and for VHD, whose child takes its parent's */
 	uint32_t logical_sector_size;    /* 512 or 4096; 0: of the parent, or 512. VHD: 512 */
 	uint32_t physical_sector_size;   /* 512 or 4096; 0: of the parent, or 4096. VHD: 512 */
 	uint32_t log_length;             /* VHDX: a multiple of 1 MiB; 0: 1 MiB */
