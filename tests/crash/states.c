@@ -71,8 +71,9 @@ static int one_state(struct segment *s, uint64_t mask)
 		length = snprintf(what, sizeof(what), "changes %zu..%zu ", s->begin, s->end);
 		for (size_t i = 0; i < s->count && length < 150; i++)
 			what[length++] = "-+t*"[s->fate[i]];
-		(void)snprintf(what + length, sizeof(what) - (size_t)length, mask != 0 ? " mask %llx" : "",
-			       (unsigned long long)mask);
+		what[length] = '\0';
+		if (mask != 0)
+			(void)snprintf(what + length, sizeof(what) - (size_t)length, " mask %llx", (unsigned long long)mask);
 		result = s->states->check(s->states->context, state, s->end, what);
 	}
 	cow_free(state);
