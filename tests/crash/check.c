@@ -204,7 +204,7 @@ static void dump(struct test *t, struct cowfile *state, const struct vhdx_info *
 	if (t->dump == NULL || info->log_state != VHDX_LOG_REPLAYED_IN_MEMORY || info->log_entries == 0 ||
 	    t->dumped == MOST_DUMPED || t->distinct % 37 != 0)
 		return;
-	(void)snprintf(path, sizeof(path), "%s/%s-%02u.vhdx", t->dump, t->w.kind->name, t->dumped++);
+	(void)snprintf(path, sizeof(path), "%s/%s-%s-%02u.vhdx", t->dump, t->w.kind->name, t->part, t->dumped++);
 	whole = malloc(t->w.disk_size);
 	if (whole == NULL || cow_save(state, path) != 0 || workload_open(&t->w, &disk, state, 0, &error) < 0)
 		abort();

@@ -43,6 +43,7 @@ struct test {
 	uint64_t replays;
 	bool full;
 	const char *dump; /* directory for some states with a pending log, or NULL */
+	const char *part; /* of the work, in the names of the dumped files: several processes dump at once */
 	unsigned dumped;
 	char description[400];
 	char violation[2400];

@@ -35,6 +35,8 @@ struct options {
 
 enum part { PART_CHOSEN, PART_SEQUENCES, PART_RANDOM, PART_COUNT };
 
+static const char *const part_names[PART_COUNT] = { "chosen", "sequences", "random" };
+
 struct job {
 	const struct kind *kind;
 	enum part part;
@@ -70,7 +72,7 @@ static int run_part(struct test *t, enum part part, const struct options *o)
 
 static void work(const struct job *job, const struct options *o, struct result *result)
 {
-	struct test t = { .full = o->full, .dump = o->dump };
+	struct test t = { .full = o->full, .dump = o->dump, .part = part_names[job->part] };
 
 #if defined(VHDX_TEST_BARRIERS)
 	vhdx_test_skipped_barrier = BARRIER_COUNT;
