@@ -264,11 +264,32 @@ int vhd_write_block(struct image *image, const void *buffer, size_t length, uint
 		return plain_write(image, buffer, length, disk_offset, error);
 	j.block = disk_offset >> v->block_shift;
 	j.in_block = disk_offset & (image->block_size - 1);
-	status = vhd_load_entry(v, j.block, &entry, error);
+	status = vhd_check_places(j.w, error);
+	if (status == VHDX_OK)
+		status = vhd_load_entry(v, j.block, &entry, error);
 	if (status < 0)
 		return status;
 	j.bitmap_offset = (uint64_t)entry * VHD_SECTOR;
 	if (entry != VHD_UNALLOCATED)
 		return write_present(&j, error);
 	return buffer == NULL && !is_differencing(&j) ? VHDX_OK : write_new(&j, error);
+}
+
+/* The block keeps its place, which a VHD has no way to give back; the host gets the space of its data. What is read there then is zeros. */
+int vhd_discard_block(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error)
+{
+	struct vhd_image *v = (struct vhd_image *)image;
+	uint32_t entry;
+	int status;
+
+	if (image->type == VHDX_TYPE_FIXED)
+		return VHDX_OK;
+	status = vhd_check_places(v->writer, error);
+	if (status == VHDX_OK)
+		status = vhd_load_entry(v, disk_offset >> v->block_shift, &entry, error);
+	if (status < 0 || entry == VHD_UNALLOCATED)
+		return status;
+	status = file_punch(&image->view.file, (uint64_t)entry * VHD_SECTOR + v->bitmap_size, length, error);
+	count_change(v->writer);
+	return status < 0 ? writing_failed(image, error) : VHDX_OK;
 }

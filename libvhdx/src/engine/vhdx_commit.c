@@ -37,12 +37,37 @@ static void forget_applied(struct vhdx_writer *w)
 	mutex_unlock(&w->v->base.cache->fill);
 }
 
+/* The host gets the space of freed blocks; that it cannot take it is no failure. Neighbours go together. */
+static void give_back(struct vhdx_writer *w)
+{
+	struct space_piece run = { 0, 0 };
+	struct vhdx_error ignored;
+
+	if (w->v->base.view.file.io->punch == NULL)
+		return;
+	for (size_t i = 0; i < w->space.leaving_logged; i++) { /* `commit` is held: only the end of the list can change, but the list may move */
+		struct space_piece piece;
+
+		mutex_lock(&w->v->base.cache->fill);
+		piece = w->space.leaving[i];
+		mutex_unlock(&w->v->base.cache->fill);
+		if (run.file_offset + run.length != piece.file_offset) {
+			if (run.length != 0)
+				(void)file_punch(&w->v->base.view.file, run.file_offset, run.length, &ignored);
+			run = (struct space_piece){ piece.file_offset, 0 };
+		}
+		run.length += piece.length;
+	}
+	(void)file_punch(&w->v->base.view.file, run.file_offset, run.length, &ignored);
+}
+
 /* Space that durable entries freed may be used when nobody is on his way to it any more: W6. */
 static void free_space(struct vhdx_writer *w)
 {
 	if (w->space.leaving_logged == 0)
 		return;
 	epoch_wait(w->v->base.writing->readers);
+	give_back(w);
 	mutex_lock(&w->v->base.cache->fill);
 	space_durable(&w->space);
 	mutex_unlock(&w->v->base.cache->fill);
