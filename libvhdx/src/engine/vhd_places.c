@@ -38,7 +38,8 @@ static int judge(struct places *p, struct vhdx_error *error)
 	if (status < 0)
 		return status;
 	if (p->claims.is_full)
-		return fail(error, VHDX_E_UNSUPPORTED, "the blocks are scattered over too many places to make sure that no two share one");
+		return fail(error, VHDX_E_UNSUPPORTED,
+			    "the blocks are scattered over too many places to make sure that no two share one");
 	claims_settle(&p->claims);
 	if (p->claims.count != 0)
 		return broken(error, RULE_VHD_070, p->claims.chunks[0][0].offset,

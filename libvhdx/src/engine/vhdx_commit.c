@@ -45,7 +45,8 @@ static void give_back(struct vhdx_writer *w)
 
 	if (w->v->base.view.file.io->punch == NULL)
 		return;
-	for (size_t i = 0; i < w->space.leaving_logged; i++) { /* `commit` is held: only the end of the list can change, but the list may move */
+	for (size_t i = 0; i < w->space.leaving_logged;
+	     i++) { /* `commit` is held: only the end of the list can change, but the list may move */
 		struct space_piece piece;
 
 		mutex_lock(&w->v->base.cache->fill);
