@@ -239,7 +239,7 @@ static int log_dirty(struct vhdx_writer *w, struct vhdx_error *error)
 	return status;
 }
 
-int vhdx_relieve(struct vhdx_writer *w, struct vhdx_error *error)
+int vhdx_relieve(struct vhdx_writer *w, uint32_t pages, struct vhdx_error *error)
 {
 	struct writing *writing = w->v->base.writing;
 	int status;
@@ -247,7 +247,7 @@ int vhdx_relieve(struct vhdx_writer *w, struct vhdx_error *error)
 
 	mutex_lock(&writing->commit);
 	mutex_lock(&w->v->base.cache->fill);
-	many = w->pages.dirty_count + w->max_change > w->max_entry_pages;
+	many = w->pages.dirty_count + pages > w->max_entry_pages;
 	mutex_unlock(&w->v->base.cache->fill);
 	status = writing_check(&w->v->base, error);
 	if (status == VHDX_OK && many)
@@ -276,6 +276,30 @@ int vhdx_commit(struct image *image, struct vhdx_error *error)
 		if (status == VHDX_OK)
 			atomic_store(&writing->durable, want);
 	}
+	mutex_unlock(&writing->commit);
+	return status;
+}
+
+int vhdx_settle(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	struct writing *writing = w->v->base.writing;
+	uint64_t want;
+	int status;
+
+	mutex_lock(&writing->commit);
+	want = atomic_load(&writing->change);
+	status = writing_check(&w->v->base, error);
+	if (status == VHDX_OK)
+		status = log_dirty(w, error);
+	if (status == VHDX_OK)
+		status = vhdx_barrier(w, BARRIER_COMMIT, error);
+	if (status == VHDX_OK && w->logged_count != 0) {
+		status = vhdx_apply(w, error);
+		if (status == VHDX_OK)
+			status = vhdx_barrier(w, BARRIER_APPLY_BEFORE_REUSE, error);
+	}
+	if (status == VHDX_OK)
+		atomic_store(&writing->durable, want);
 	mutex_unlock(&writing->commit);
 	return status;
 }

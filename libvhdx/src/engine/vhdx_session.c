@@ -7,7 +7,8 @@
 #include "format/fields.h"
 #include "format/vhdx_layout.h"
 
-enum { MAX_ENTRY_PAGES = 256, MAX_LOGGED_PAGES = 4096, REPLAY_BUFFER = 1 << 20 };
+/* 126 descriptors fit the first sector of an entry; QEMU refuses to replay one with more: errata E-44. */
+enum { MAX_ENTRY_PAGES = 126, MAX_LOGGED_PAGES = 4096, REPLAY_BUFFER = 1 << 20 };
 
 /* VHDX-041: `wanted` with the next sequence number goes into the slot that is not current. Not durable yet. On failure nothing has changed here. */
 static int write_header(struct vhdx_image *v, const struct vhdx_header *wanted, struct vhdx_error *error)
@@ -51,15 +52,15 @@ static void start_ring(struct vhdx_writer *w)
 				     .guid = w->wanted.log_guid };
 }
 
-/* VHDX-039, VHDX-022, VHDX-026: chosen once, so that a step that is tried again writes the same. */
-static int choose_identifiers(struct vhdx_writer *w, struct vhdx_error *error)
+/* VHDX-039, VHDX-022, VHDX-026: chosen once, so that a step that is tried again writes the same. VHDX-040: DataWriteGuid only when it must. */
+static int choose_identifiers(struct vhdx_writer *w, bool content_changes, struct vhdx_error *error)
 {
 	const struct vhdx_env *env = w->v->base.env;
 	int status;
 
 	w->wanted = w->v->header;
 	status = env_random_guids(env, &w->wanted.file_write_guid, 1, error);
-	if (status == VHDX_OK)
+	if (status == VHDX_OK && content_changes)
 		status = env_random_guids(env, &w->wanted.data_write_guid, 1, error);
 	if (status == VHDX_OK)
 		status = env_random_guids(env, &w->wanted.log_guid, 1, error);
@@ -91,11 +92,11 @@ static int seed_log(struct vhdx_writer *w, struct vhdx_error *error)
  * durable first, the log is valid or not looked at. Two flushes, the first one for whatever a killed process left on its way: with the current header still in
  * flight, writing the other slot could lose both. The second header is durable with the first commit, after which the first slot follows.
  */
-static int begin_step(struct vhdx_writer *w, struct vhdx_error *error)
+static int begin_step(struct vhdx_writer *w, bool content_changes, struct vhdx_error *error)
 {
 	switch (w->step) {
 	case SESSION_NONE: return vhdx_load_space(w, error);
-	case SESSION_SPACE_KNOWN: return choose_identifiers(w, error);
+	case SESSION_SPACE_KNOWN: return choose_identifiers(w, content_changes, error);
 	case SESSION_CHOSEN: return barrier_flush(&w->v->base.view.file, BARRIER_LEFT_BEFORE_SESSION, error);
 	case SESSION_SETTLED: return write_first_header(w, error);
 	case SESSION_FIRST_HEADER: return seed_log(w, error);
@@ -106,19 +107,17 @@ static int begin_step(struct vhdx_writer *w, struct vhdx_error *error)
 	return VHDX_OK;
 }
 
-int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error)
+/* Under `commit`. */
+static int open_session(struct vhdx_writer *w, bool content_changes, struct vhdx_error *error)
 {
 	struct image *base = &w->v->base;
-	int status;
+	bool opened = w->step == SESSION_OPEN;
+	int status = writing_check(base, error);
 
-	if (atomic_load(&w->session))
-		return VHDX_OK;
-	mutex_lock(&base->writing->commit);
-	status = writing_check(base, error);
 	while (status == VHDX_OK && w->step != SESSION_OPEN) {
 		enum session_step step = w->step;
 
-		status = begin_step(w, error);
+		status = begin_step(w, content_changes, error);
 		if (status == VHDX_OK)
 			w->step++;
 		else if (step == SESSION_SEEDED || step == SESSION_CHOSEN)
@@ -126,13 +125,65 @@ int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error)
 		else if (step > SESSION_SPACE_KNOWN) /* something may be written */
 			(void)writing_failed(base, error);
 	}
-	if (status == VHDX_OK && !atomic_load(&w->session)) {
+	if (status == VHDX_OK && !opened) {
 		log_ring_durable(&w->ring);
 		w->mirror_due = true;
+	}
+	return status;
+}
+
+/*
+ * W1 for a session that began without a change of content. The header that counts may be on its way still, so the other slot waits for it; then both name the
+ * log, as a mirrored header does.
+ */
+static int renew_identity(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	struct vhdx_header header = w->v->header;
+	int status = env_random_guids(w->v->base.env, &header.data_write_guid, 1, error);
+
+	if (status == VHDX_OK && w->mirror_due)
+		status = vhdx_barrier(w, BARRIER_LEFT_BEFORE_SESSION, error);
+	if (status < 0)
+		return status;
+	header.sequence_number = w->v->header.sequence_number;
+	status = write_header(w->v, &header, error);
+	if (status < 0)
+		return writing_failed(&w->v->base, error);
+	w->v->base.data_identity = header.data_write_guid;
+	return vhdx_barrier(w, BARRIER_SESSION, error);
+}
+
+static int begin_session(struct vhdx_writer *w, bool content_changes, struct vhdx_error *error)
+{
+	struct writing *writing = w->v->base.writing;
+	int status;
+
+	if (atomic_load(&w->session) && (atomic_load(&w->identity_is_new) || !content_changes))
+		return VHDX_OK;
+	mutex_lock(&writing->commit);
+	status = open_session(w, content_changes, error);
+	if (status == VHDX_OK && !atomic_load(&w->session)) {
+		bool is_new = memcmp(&w->v->header.data_write_guid, &w->first_identity, sizeof(struct vhdx_guid)) != 0;
+
+		atomic_store(&w->identity_is_new, is_new);
 		atomic_store(&w->session, true);
 	}
-	mutex_unlock(&base->writing->commit);
+	if (status == VHDX_OK && content_changes && !atomic_load(&w->identity_is_new)) {
+		status = renew_identity(w, error);
+		atomic_store(&w->identity_is_new, status == VHDX_OK);
+	}
+	mutex_unlock(&writing->commit);
 	return status;
+}
+
+int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	return begin_session(w, true, error);
+}
+
+int vhdx_session_begin_unchanged(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	return begin_session(w, false, error);
 }
 
 struct replay {
@@ -262,6 +313,7 @@ int vhdx_writer_start(struct image *base, struct vhdx_error *error)
 		return fail_memory(error);
 	w->v = v;
 	v->writer = w;
+	w->first_identity = v->header.data_write_guid;
 	mutex_start(&w->bitmaps);
 	base->writing->sector = base->logical_sector_size;
 	base->writing->granule = base->block_size;
@@ -293,13 +345,13 @@ void vhdx_writer_release(struct vhdx_writer *w)
 	memory_release(env, w);
 }
 
-/* Space behind the last structure, and the room that the file grew by in advance: VHDX-200. A fixed disk keeps its length: VHDX-164. */
+/* Space behind the last structure, and the room that the file grew by in advance: VHDX-200. A fixed disk keeps its length (VHDX-164) unless it was made smaller. */
 static int trim(struct vhdx_writer *w, struct vhdx_error *error)
 {
 	struct image *base = &w->v->base;
 	uint64_t end = max_u64(space_used_end(&w->space), w->v->reserved_end);
 
-	return end >= base->view.size || base->type == VHDX_TYPE_FIXED ? VHDX_OK : file_set_size(&base->view.file, end, error);
+	return end >= base->view.size || (base->type == VHDX_TYPE_FIXED && !w->was_cut) ? VHDX_OK : file_set_size(&base->view.file, end, error);
 }
 
 /* The log is drained; what is left says so. The last slot and the trim need no flush: the next session begins with one. */

@@ -36,7 +36,10 @@ struct vhdx_writer {
 	mutex bitmaps;       /* who gives a chunk its sector bitmap block */
 	uint32_t max_change; /* pages that one change may touch */
 	uint32_t max_entry_pages;
-	_Atomic bool session; /* headers carry this session's identifiers */
+	_Atomic bool session;         /* headers carry this session's identifiers */
+	_Atomic bool identity_is_new; /* DataWriteGuid too */
+	bool was_cut;                 /* the disk was made smaller */
+	struct vhdx_guid first_identity;
 	/* under `commit` */
 	enum session_step step;
 	struct vhdx_header wanted; /* this session's identifiers */
@@ -67,11 +70,19 @@ void vhdx_writer_release(struct vhdx_writer *w);
 
 /* Before the first modification: the space map, headers with new identifiers, the log's first entry (W1, W2). Takes `commit`. */
 int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error);
+/* The same for changes that no reader of the disk can see, which leave DataWriteGuid as it is: VHDX-023, VHDX-040. */
+int vhdx_session_begin_unchanged(struct vhdx_writer *w, struct vhdx_error *error);
 /* Marks in the map all that stands in the file: VHDX-121, VHDX-122. */
 int vhdx_load_space(struct vhdx_writer *w, struct vhdx_error *error);
 /* Room for `length` bytes, inside the file as it is then. *is_zero: it reads as zeros. Takes the cache's mutex. */
 int vhdx_allocate(struct vhdx_writer *w, uint64_t length, uint64_t *file_offset, bool *is_zero, struct vhdx_error *error);
 void vhdx_cancel(struct vhdx_writer *w, uint64_t file_offset, uint64_t length);
+
+/* Takes the cache's mutex when the next log entry has room for `pages` more dirty pages. */
+int vhdx_lock_change(struct vhdx_writer *w, uint32_t pages, struct vhdx_error *error);
+void vhdx_unlock_change(struct vhdx_writer *w);
+/* Under the cache's mutex, taken by vhdx_lock_change. */
+int vhdx_set_entry(struct vhdx_writer *w, uint64_t bat_index, uint64_t entry, struct vhdx_error *error);
 
 /* Under `commit`. */
 
@@ -82,7 +93,9 @@ int vhdx_apply(struct vhdx_writer *w, struct vhdx_error *error);
 /* The other slot gets LogGuid too: VHDX-043. */
 int vhdx_mirror_header(struct vhdx_writer *w, struct vhdx_error *error);
 
-/* Writes dirty pages into the log without making them durable. Takes `commit`. */
-int vhdx_relieve(struct vhdx_writer *w, struct vhdx_error *error);
+/* Writes dirty pages into the log, without making them durable, when a change of `pages` more would not fit. Takes `commit`. */
+int vhdx_relieve(struct vhdx_writer *w, uint32_t pages, struct vhdx_error *error);
+/* Makes all changes durable and brings all metadata to its place, so that the file itself says what readers see. Takes `commit`. */
+int vhdx_settle(struct vhdx_writer *w, struct vhdx_error *error);
 
 #endif
