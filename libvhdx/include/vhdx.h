@@ -357,6 +357,39 @@ VHDX_API int vhdx_discard(vhdx_disk *disk, uint64_t disk_offset, uint64_t length
 /* Makes all changes durable whose calls have returned. Costs nothing when there are none. */
 VHDX_API int vhdx_flush(vhdx_disk *disk, struct vhdx_error *error);
 
+/*
+ * Changing what the disk is. With VHDX_OPEN_WRITE, and no other call on the handle at the same time. Durable when they return VHDX_OK; a crash, a full host or
+ * a failure leaves the old state or the new one, whole.
+ */
+
+enum vhdx_resize_flags {
+	VHDX_RESIZE_CUT = 1u << 0 /* the disk may become smaller; what lies behind the new end is lost */
+};
+
+/* Another size, in bytes, of the disk: a multiple of the logical sector size, at most 64 TiB (VHDX) or 2040 GiB (VHD). What is added reads as zeros. Without
+ * VHDX_RESIZE_CUT a smaller size is VHDX_E_ARGUMENT. Partitions and filesystems on the disk are not looked at. The children of a disk that was resized are lost (VHDX), or
+ * have another size than their parent (VHD). A fixed VHD has one footer only: a crash in the moment in which it is moved can leave its 512
+ * bytes at the beginning of the part that is added. VHDX_E_UNSUPPORTED: a VHD child whose parent is longer cannot grow. */
+VHDX_API int vhdx_resize(vhdx_disk *disk, uint64_t size, unsigned flags, struct vhdx_error *error);
+
+/* What vhdx_set changes; NULL and 0 leave a member as it is. */
+struct vhdx_settings {
+	uint32_t struct_size;
+	uint32_t physical_sector_size;     /* VHDX: 512 or 4096 */
+	const struct vhdx_guid *disk_id;   /* Virtual Disk ID; of a VHD its Unique Id, by which its children know it */
+	/* Of a differencing disk: where its parent is. When one path is given, those not given are taken out, because they would name the old place. UTF-8, in the form
+	 * that struct vhdx_create_options describes. */
+	const char *parent_relative;
+	const char *parent_absolute;
+	const char *parent_volume;
+	const struct vhdx_guid *parent_identity; /* DataWriteGuid (VHDX) or Unique Id (VHD) that the parent has. The caller vouches for its content. */
+};
+#define VHDX_SETTINGS_INIT VHDX_INIT(struct vhdx_settings)
+
+/* Changes settings; open with VHDX_OPEN_NO_PARENTS when the parent cannot be found. A new parent path changes nothing that a child of this disk relies on. What the
+ * handle says of its parent stays what it was when it was opened. */
+VHDX_API int vhdx_set(vhdx_disk *disk, const struct vhdx_settings *settings, struct vhdx_error *error);
+
 /* Size of the virtual disk in bytes; what vhdx_get_info says of level 0. */
 VHDX_API uint64_t vhdx_disk_size(const vhdx_disk *disk);
 /* Number of files in the chain, 1 for a disk without parent. */

@@ -45,8 +45,19 @@ int vhd_discard_block(struct image *image, uint64_t length, uint64_t disk_offset
 int vhd_commit(struct image *image, struct vhdx_error *error);
 /* Before the first change: a block that shares its place with another one cannot be written without damage to that one. */
 int vhd_check_places(struct vhd_writer *w, struct vhdx_error *error);
+/* VHD-097: once, before the first block overwrites the footer at the end. Under `allocation`, or alone. */
+int vhd_check_front_copy(struct vhd_writer *w, struct vhdx_error *error);
+/* Another end of blocks and structures. Under the cache's mutex. */
+void vhd_set_end(struct vhd_writer *w, uint64_t end);
+/* Writes the footer behind `end`, and ends the file there when nothing was allocated since. */
+int vhd_write_footer(struct vhd_writer *w, uint64_t end, struct vhdx_error *error);
 /* Writes bitmaps of new blocks, which need no flush before them, when many pages are dirty; commits when that is not enough. */
 int vhd_relieve(struct vhd_writer *w, struct vhdx_error *error);
 void vhd_writer_release(struct vhd_writer *w);
+
+/* vhd_change.c: what is in footer and dynamic header. The disk belongs to the caller alone. */
+
+int vhd_resize_image(struct image *image, uint64_t size, struct vhdx_error *error);
+int vhd_set_image(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
 
 #endif

@@ -280,7 +280,7 @@ int vhdx_commit(struct image *image, struct vhdx_error *error)
 	return status;
 }
 
-int vhdx_settle(struct vhdx_writer *w, struct vhdx_error *error)
+int vhdx_settle(struct vhdx_writer *w, enum barrier barrier, struct vhdx_error *error)
 {
 	struct writing *writing = w->v->base.writing;
 	uint64_t want;
@@ -292,7 +292,7 @@ int vhdx_settle(struct vhdx_writer *w, struct vhdx_error *error)
 	if (status == VHDX_OK)
 		status = log_dirty(w, error);
 	if (status == VHDX_OK)
-		status = vhdx_barrier(w, BARRIER_COMMIT, error);
+		status = vhdx_barrier(w, barrier, error);
 	if (status == VHDX_OK && w->logged_count != 0) {
 		status = vhdx_apply(w, error);
 		if (status == VHDX_OK)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "engine/vhdx_writer.h"
+#include "engine/vhdx_edit.h"
 #include "format/fields.h"
 #include "format/vhdx_layout.h"
 
@@ -156,6 +156,7 @@ static int renew_identity(struct vhdx_writer *w, struct vhdx_error *error)
 static int begin_session(struct vhdx_writer *w, bool content_changes, struct vhdx_error *error)
 {
 	struct writing *writing = w->v->base.writing;
+	bool mend;
 	int status;
 
 	if (atomic_load(&w->session) && (atomic_load(&w->identity_is_new) || !content_changes))
@@ -172,8 +173,10 @@ static int begin_session(struct vhdx_writer *w, bool content_changes, struct vhd
 		status = renew_identity(w, error);
 		atomic_store(&w->identity_is_new, status == VHDX_OK);
 	}
+	mend = status == VHDX_OK && !w->regions_mended;
+	w->regions_mended |= mend;
 	mutex_unlock(&writing->commit);
-	return status;
+	return mend ? vhdx_mend_regions(w, error) : status;
 }
 
 int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error)
@@ -291,7 +294,7 @@ static int allocate_buffers(struct vhdx_writer *w, struct vhdx_error *error)
 	uint32_t sectors = w->v->header.log_length / VHDX_LOG_SECTOR;
 
 	w->max_change = pages_of_change(w->v);
-	w->max_entry_pages = (uint32_t)min_u64(sectors / 8, MAX_ENTRY_PAGES);
+	w->max_entry_pages = (uint32_t)min_u64(sectors / 3, MAX_ENTRY_PAGES);
 	w->logged_limit = (uint32_t)min_u64(sectors, MAX_LOGGED_PAGES);
 	w->logged = memory_allocate(env, w->logged_limit * sizeof(*w->logged));
 	w->entry_pages = memory_allocate(env, w->max_entry_pages * sizeof(*w->entry_pages));
@@ -345,13 +348,15 @@ void vhdx_writer_release(struct vhdx_writer *w)
 	memory_release(env, w);
 }
 
-/* Space behind the last structure, and the room that the file grew by in advance: VHDX-200. A fixed disk keeps its length (VHDX-164) unless it was made smaller. */
+/* Space behind the last structure, and the room that the file grew by in advance: VHDX-200. A fixed disk keeps its length (VHDX-164) unless it was resized. */
 static int trim(struct vhdx_writer *w, struct vhdx_error *error)
 {
 	struct image *base = &w->v->base;
 	uint64_t end = max_u64(space_used_end(&w->space), w->v->reserved_end);
 
-	return end >= base->view.size || (base->type == VHDX_TYPE_FIXED && !w->was_cut) ? VHDX_OK : file_set_size(&base->view.file, end, error);
+	return end >= base->view.size || (base->type == VHDX_TYPE_FIXED && !w->was_resized)
+		       ? VHDX_OK
+		       : file_set_size(&base->view.file, end, error);
 }
 
 /* The log is drained; what is left says so. The last slot and the trim need no flush: the next session begins with one. */

@@ -169,8 +169,8 @@ static int show_sectors(const struct job *j, uint64_t file_offset, uint64_t bitm
 
 		w->data_before_entry = true;
 		if (complete || fresh)
-			status = vhdx_set_entry(w, bat_index, file_offset | (complete ? BLOCK_FULLY_PRESENT : BLOCK_PARTIALLY_PRESENT),
-					   error);
+			status = vhdx_set_entry(w, bat_index,
+						file_offset | (complete ? BLOCK_FULLY_PRESENT : BLOCK_PARTIALLY_PRESENT), error);
 	}
 	vhdx_unlock_change(w);
 	return status;

@@ -38,11 +38,12 @@ struct vhdx_writer {
 	uint32_t max_entry_pages;
 	_Atomic bool session;         /* headers carry this session's identifiers */
 	_Atomic bool identity_is_new; /* DataWriteGuid too */
-	bool was_cut;                 /* the disk was made smaller */
+	bool was_resized;             /* the file of a fixed disk may become shorter */
 	struct vhdx_guid first_identity;
 	/* under `commit` */
 	enum session_step step;
 	struct vhdx_header wanted; /* this session's identifiers */
+	bool regions_mended;       /* the copies of the region table are alike, or will be */
 	bool mirror_due;           /* the other slot lacks LogGuid, and may be written */
 	struct log_ring ring;
 	bool entries_pending; /* written since the last flush */
@@ -67,6 +68,9 @@ int vhdx_write_block(struct image *image, const void *buffer, size_t length, uin
 int vhdx_discard_block(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error);
 int vhdx_commit(struct image *image, struct vhdx_error *error);
 void vhdx_writer_release(struct vhdx_writer *w);
+/* vhdx_resize.c and vhdx_set.c. The disk belongs to the caller alone. */
+int vhdx_resize_image(struct image *image, uint64_t size, struct vhdx_error *error);
+int vhdx_set_image(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
 
 /* Before the first modification: the space map, headers with new identifiers, the log's first entry (W1, W2). Takes `commit`. */
 int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error);
@@ -96,6 +100,6 @@ int vhdx_mirror_header(struct vhdx_writer *w, struct vhdx_error *error);
 /* Writes dirty pages into the log, without making them durable, when a change of `pages` more would not fit. Takes `commit`. */
 int vhdx_relieve(struct vhdx_writer *w, uint32_t pages, struct vhdx_error *error);
 /* Makes all changes durable and brings all metadata to its place, so that the file itself says what readers see. Takes `commit`. */
-int vhdx_settle(struct vhdx_writer *w, struct vhdx_error *error);
+int vhdx_settle(struct vhdx_writer *w, enum barrier barrier, struct vhdx_error *error);
 
 #endif
