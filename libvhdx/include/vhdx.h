@@ -298,7 +298,7 @@ typedef struct vhdx_disk vhdx_disk;
 enum vhdx_open_flags {
 	VHDX_OPEN_IGNORE_CHECKSUMS = 1u << 0,   /* read structures whose checksum is wrong, and other rules that real writers broke */
 	VHDX_OPEN_NO_REPLAY = 1u << 1,          /* fail with VHDX_E_NEEDS_REPLAY instead of replaying a log in memory */
-	VHDX_OPEN_NO_PARENTS = 1u << 2,         /* this file alone; what a parent would hold is reported as VHDX_EXTENT_PARENT, and cannot be read */
+	VHDX_OPEN_NO_PARENTS = 1u << 2,         /* this file and the explicit parents alone; what a further parent would hold is reported as VHDX_EXTENT_PARENT, and cannot be read */
 	VHDX_OPEN_IGNORE_PARENT_IDENTITY = 1u << 3, /* accept a parent whose identity differs */
 	VHDX_OPEN_NO_LOCK = 1u << 4,            /* vhdx_open only: open the file although somebody writes it */
 	VHDX_OPEN_WRITE = 1u << 5               /* reading and writing; a pending log is replayed into the file. Parents are only read. */
@@ -318,6 +318,8 @@ struct vhdx_open_options {
 	/* Called for every candidate of every level. */
 	void (*on_attempt)(void *context, const struct vhdx_parent_attempt *attempt);
 	void *on_attempt_context;
+	/* With VHDX_OPEN_WRITE, optional: the DataWriteGuid that the first change of content gives a VHDX, instead of a random one: for vhdx_merge. */
+	const struct vhdx_guid *data_identity;
 };
 #define VHDX_OPEN_OPTIONS_INIT VHDX_INIT(struct vhdx_open_options)
 
@@ -383,12 +385,51 @@ struct vhdx_settings {
 	const char *parent_absolute;
 	const char *parent_volume;
 	const struct vhdx_guid *parent_identity; /* DataWriteGuid (VHDX) or Unique Id (VHD) that the parent has. The caller vouches for its content. */
+	/* VHDX: another DataWriteGuid that the parent may have, because it is about to change: see vhdx_merge. All zeros, or parent_identity without
+	 * this one, takes it away. */
+	const struct vhdx_guid *parent_identity2;
 };
 #define VHDX_SETTINGS_INIT VHDX_INIT(struct vhdx_settings)
 
 /* Changes settings; open with VHDX_OPEN_NO_PARENTS when the parent cannot be found. A new parent path changes nothing that a child of this disk relies on. What the
  * handle says of its parent stays what it was when it was opened. */
 VHDX_API int vhdx_set(vhdx_disk *disk, const struct vhdx_settings *settings, struct vhdx_error *error);
+
+/* What a merge has to do, or has done. */
+struct vhdx_merge_plan {
+	uint32_t struct_size;
+	uint64_t copy_bytes;  /* data that the source holds */
+	uint64_t zero_bytes;  /* zeros that it says are there */
+	uint64_t space_bytes; /* of new blocks in the target; its file grows by no more than that and some metadata */
+	uint64_t size;        /* of the target afterwards */
+};
+#define VHDX_MERGE_PLAN_INIT VHDX_INIT(struct vhdx_merge_plan)
+
+struct vhdx_merge_options {
+	uint32_t struct_size;
+	void *context;
+	/* Optional; a non-zero return stops with VHDX_E_CANCELLED, after which the merge can be done again. */
+	int (*progress)(void *context, uint64_t done, uint64_t total);
+};
+#define VHDX_MERGE_OPTIONS_INIT VHDX_INIT(struct vhdx_merge_options)
+
+/*
+ * Merges the files of `source` into `target`, their parent: afterwards `target` alone reads as the chain did. `source` is a child opened with VHDX_OPEN_NO_PARENTS,
+ * and with all files between it and the target as explicit parents; `target` is open for writing. It may be a differencing disk itself. VHDX_E_ARGUMENT, and
+ * nothing done, when the last file of `source` does not name `target` as its parent.
+ *
+ * Nothing is lost when this is interrupted at any instant: what is written into the target stands in the source still, so the chain reads as before and the merge
+ * can be done again. For a VHDX that needs that the chain still accepts its changed parent: before the target is opened, choose a new
+ * GUID, store it as `parent_identity2` in the last file of the source with vhdx_set (with the DataWriteGuid that the target has as `parent_identity`), and give it as
+ * `data_identity` when the target is opened for writing; without that VHDX_E_ARGUMENT. The children of the source are then to be linked to the target by vhdx_set, and
+ * the files of the source are of no use any more. Other children of the target lose their parent.
+ *
+ * Room for the new blocks is reserved before anything is changed, where the host can do that: VHDX_E_NO_SPACE. `plan` (may be NULL) tells what there was to do.
+ */
+VHDX_API int vhdx_merge(vhdx_disk *source, vhdx_disk *target, const struct vhdx_merge_options *options, struct vhdx_merge_plan *plan,
+			struct vhdx_error *error);
+/* Only looks; `target` may be open for reading. */
+VHDX_API int vhdx_plan_merge(vhdx_disk *source, vhdx_disk *target, struct vhdx_merge_plan *plan, struct vhdx_error *error);
 
 /* Size of the virtual disk in bytes; what vhdx_get_info says of level 0. */
 VHDX_API uint64_t vhdx_disk_size(const vhdx_disk *disk);

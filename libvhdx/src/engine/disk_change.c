@@ -61,9 +61,10 @@ int disk_set(struct vhdx_disk *disk, const struct vhdx_settings *settings, struc
 					       .parent_relative = settings->parent_relative,
 					       .parent_absolute = settings->parent_absolute,
 					       .parent_volume = settings->parent_volume,
-					       .parent_identity = settings->parent_identity };
+					       .parent_identity = settings->parent_identity,
+					       .parent_identity2 = settings->parent_identity2 };
 	bool parent = wanted.parent_relative != NULL || wanted.parent_absolute != NULL || wanted.parent_volume != NULL ||
-		      wanted.parent_identity != NULL;
+		      wanted.parent_identity != NULL || wanted.parent_identity2 != NULL;
 	struct image *leaf;
 	int status = leaf_for_change(disk, &leaf, error);
 

@@ -235,4 +235,6 @@ const struct image_ops vhdx_image_ops = {
 	.finish = vhdx_writer_finish,
 	.resize = vhdx_resize_image,
 	.set = vhdx_set_image,
+	.reserve = vhdx_reserve,
+	.take_items = vhdx_take_items,
 };

@@ -52,6 +52,16 @@ static void start_ring(struct vhdx_writer *w)
 				     .guid = w->wanted.log_guid };
 }
 
+static int new_identity(struct vhdx_writer *w, struct vhdx_guid *identity, struct vhdx_error *error)
+{
+	const struct vhdx_guid *given = &w->v->base.writing->identity;
+
+	if (guid_is_zero(given))
+		return env_random_guids(w->v->base.env, identity, 1, error);
+	*identity = *given;
+	return VHDX_OK;
+}
+
 /* VHDX-039, VHDX-022, VHDX-026: chosen once, so that a step that is tried again writes the same. VHDX-040: DataWriteGuid only when it must. */
 static int choose_identifiers(struct vhdx_writer *w, bool content_changes, struct vhdx_error *error)
 {
@@ -59,9 +69,10 @@ static int choose_identifiers(struct vhdx_writer *w, bool content_changes, struc
 	int status;
 
 	w->wanted = w->v->header;
+	w->new_identity = content_changes;
 	status = env_random_guids(env, &w->wanted.file_write_guid, 1, error);
 	if (status == VHDX_OK && content_changes)
-		status = env_random_guids(env, &w->wanted.data_write_guid, 1, error);
+		status = new_identity(w, &w->wanted.data_write_guid, error);
 	if (status == VHDX_OK)
 		status = env_random_guids(env, &w->wanted.log_guid, 1, error);
 	return status;
@@ -139,7 +150,7 @@ static int open_session(struct vhdx_writer *w, bool content_changes, struct vhdx
 static int renew_identity(struct vhdx_writer *w, struct vhdx_error *error)
 {
 	struct vhdx_header header = w->v->header;
-	int status = env_random_guids(w->v->base.env, &header.data_write_guid, 1, error);
+	int status = new_identity(w, &header.data_write_guid, error);
 
 	if (status == VHDX_OK && w->mirror_due)
 		status = vhdx_barrier(w, BARRIER_LEFT_BEFORE_SESSION, error);
@@ -164,9 +175,7 @@ static int begin_session(struct vhdx_writer *w, bool content_changes, struct vhd
 	mutex_lock(&writing->commit);
 	status = open_session(w, content_changes, error);
 	if (status == VHDX_OK && !atomic_load(&w->session)) {
-		bool is_new = memcmp(&w->v->header.data_write_guid, &w->first_identity, sizeof(struct vhdx_guid)) != 0;
-
-		atomic_store(&w->identity_is_new, is_new);
+		atomic_store(&w->identity_is_new, w->new_identity);
 		atomic_store(&w->session, true);
 	}
 	if (status == VHDX_OK && content_changes && !atomic_load(&w->identity_is_new)) {
@@ -316,7 +325,6 @@ int vhdx_writer_start(struct image *base, struct vhdx_error *error)
 		return fail_memory(error);
 	w->v = v;
 	v->writer = w;
-	w->first_identity = v->header.data_write_guid;
 	mutex_start(&w->bitmaps);
 	base->writing->sector = base->logical_sector_size;
 	base->writing->granule = base->block_size;

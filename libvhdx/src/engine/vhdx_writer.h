@@ -39,10 +39,10 @@ struct vhdx_writer {
 	_Atomic bool session;         /* headers carry this session's identifiers */
 	_Atomic bool identity_is_new; /* DataWriteGuid too */
 	bool was_resized;             /* the file of a fixed disk may become shorter */
-	struct vhdx_guid first_identity;
 	/* under `commit` */
 	enum session_step step;
 	struct vhdx_header wanted; /* this session's identifiers */
+	bool new_identity;         /* of the session that is beginning */
 	bool regions_mended;       /* the copies of the region table are alike, or will be */
 	bool mirror_due;           /* the other slot lacks LogGuid, and may be written */
 	struct log_ring ring;
@@ -70,6 +70,8 @@ int vhdx_commit(struct image *image, struct vhdx_error *error);
 void vhdx_writer_release(struct vhdx_writer *w);
 /* vhdx_resize.c and vhdx_set.c. The disk belongs to the caller alone. */
 int vhdx_resize_image(struct image *image, uint64_t size, struct vhdx_error *error);
+int vhdx_reserve(struct image *image, uint64_t length, struct vhdx_error *error);
+int vhdx_take_items(struct image *image, struct image *source, struct vhdx_error *error);
 int vhdx_set_image(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
 
 /* Before the first modification: the space map, headers with new identifiers, the log's first entry (W1, W2). Takes `commit`. */
