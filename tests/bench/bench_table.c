@@ -29,7 +29,7 @@ static void goal_text(char *text, size_t size, enum goal goal, double limit, con
 static void print_row(const char *key, const char *what, const char *ours, const char *other, const char *ratio, const char *goal,
 		      const char *met)
 {
-	(void)printf("%-3s %-46s %-12s %-24s %-26s %-10s %s\n", key, what, ours, other, ratio, goal, met);
+	(void)printf("%-3s %-48s %-12s %-28s %-26s %-10s %s\n", key, what, ours, other, ratio, goal, met);
 	(void)fflush(stdout);
 }
 
