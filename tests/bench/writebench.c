@@ -19,7 +19,7 @@ static const char help[] =
 	"Images of up to four times the size are made in each DIRECTORY (.) in turn and removed again.\n"
 	"\n"
 	"  --rounds N          rounds of each row (7)\n"
-	"  --size N            MiB that filling writes, a multiple of 64 (1024); overwriting takes at most 256\n"
+	"  --size N            MiB that filling writes, a multiple of 64 (1024); overwriting takes at most 128\n"
 	"  --writes N          writes to new blocks in each round, at most 32768 (1000); with a flush each: a fifth, in three "
 	"times the rounds\n"
 	"  --quick             3 rounds, 256 MiB, 300 writes\n"

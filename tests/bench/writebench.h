@@ -30,14 +30,23 @@ struct load {
 uint64_t load_place(const struct load *load, unsigned number);
 
 /* One way to write. */
+struct session;
 struct writer {
 	const char *name;
-	/* Seconds by settings.clock for all of a load, opening and closing excepted. */
-	double (*run)(const struct writer *writer, const struct load *load, const char *file);
+	void (*open)(struct session *session);
+	/* Seconds by settings.clock for all of a load. */
+	double (*run)(struct session *session, const struct load *load);
+	void (*close)(struct session *session);
 	bool is_raw;
 	bool is_peer;
 	const char *cache; /* QEMU: cache mode, and requests at once */
 	unsigned depth;
+};
+struct session {
+	const struct writer *writer;
+	const char *file;
+	vhdx_disk *disk; /* ours */
+	int fd;          /* raw */
 };
 extern const struct writer our_writer, raw_writer, qemu_writer, qemu_deep_writer, qemu_unsafe_writer;
 

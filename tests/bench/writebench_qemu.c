@@ -98,24 +98,40 @@ static void bench(const struct writer *w, const struct load *load, const char *f
 	*elapsed = strtod(told + strlen("Run completed in "), NULL);
 }
 
-static double qemu_run(const struct writer *writer, const struct load *load, const char *file)
+/* Each run is a process of its own, which opens and closes the file. */
+static void nothing(struct session *s)
+{
+	(void)s;
+}
+
+static double qemu_run(struct session *s, const struct load *load)
 {
 	double elapsed, processor, start, ignored;
 
-	bench(writer, load, file, false, &elapsed, &processor);
+	bench(s->writer, load, s->file, false, &elapsed, &processor);
 	if (settings.clock == now)
 		return elapsed;
-	bench(writer, load, file, true, &ignored, &start);
+	bench(s->writer, load, s->file, true, &ignored, &start);
 	return processor > start ? processor - start : 0;
 }
 
-const struct writer qemu_writer = { .name = "QEMU", .run = qemu_run, .is_peer = true, .cache = "writeback", .depth = 1 };
-const struct writer qemu_deep_writer = {
-	.name = "QEMU, 16 at once", .run = qemu_run, .is_peer = true, .cache = "writeback", .depth = 16
+const struct writer qemu_writer = {
+	.name = "QEMU", .open = nothing, .run = qemu_run, .close = nothing, .is_peer = true, .cache = "writeback", .depth = 1
 };
-const struct writer qemu_unsafe_writer = {
-	.name = "QEMU, unsafe", .run = qemu_run, .is_peer = true, .cache = "unsafe", .depth = 16
-};
+const struct writer qemu_deep_writer = { .name = "QEMU, 16 at once",
+					 .open = nothing,
+					 .run = qemu_run,
+					 .close = nothing,
+					 .is_peer = true,
+					 .cache = "writeback",
+					 .depth = 16 };
+const struct writer qemu_unsafe_writer = { .name = "QEMU, unsafe",
+					   .open = nothing,
+					   .run = qemu_run,
+					   .close = nothing,
+					   .is_peer = true,
+					   .cache = "unsafe",
+					   .depth = 16 };
 
 static char version[64];
 

@@ -55,6 +55,17 @@ static void make_file(const struct writer *w, const struct disk_kind *kind, cons
 		make_ours(name, kind, size);
 }
 
+static double run_once(const struct writer *w, const struct load *load, const char *name)
+{
+	struct session s = { .writer = w, .file = name };
+	double seconds;
+
+	w->open(&s);
+	seconds = w->run(&s, load);
+	w->close(&s);
+	return seconds;
+}
+
 /* In order, by the library also for a peer, so that all files of a format have the same layout. */
 static void fill_file(const struct writer *w, const struct disk_kind *kind, const char *name, uint64_t size)
 {
@@ -67,7 +78,7 @@ static void fill_file(const struct writer *w, const struct disk_kind *kind, cons
 		load.step = kind->block_size;
 		load.count = (unsigned)(size / kind->block_size);
 	}
-	(void)filler->run(filler, &load, name);
+	(void)run_once(filler, &load, name);
 }
 
 static void make_parent(const struct disk_kind *kind, uint64_t size)
@@ -151,13 +162,26 @@ static void rest(void)
 	(void)close(fd);
 }
 
+/*
+ * Forgets the pages of a file. The system keeps what came in large writes in large pieces, and a small write into such a piece costs it several
+ * times as much, more in one file than in another; after this all come back page by page.
+ */
+static void forget_pages(const char *name)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0)
+		stop("%s: cannot be opened", name);
+	(void)close(fd);
+}
+
 static double run_new(const struct writer *w, const struct disk_kind *kind, const struct load *load, const char *name)
 {
 	double seconds;
 
 	make_file(w, kind, name, load->size);
 	rest();
-	seconds = w->run(w, load, name);
+	seconds = run_once(w, load, name);
 	check_file(kind, load, name, w->is_raw);
 	work_remove(name);
 	return seconds / load->count;
@@ -175,7 +199,7 @@ static void round_new(const struct write_race *race, const struct disk_kind *kin
 	}
 }
 
-static void round_kept(const struct write_race *race, const struct load *load, const char *const names[], unsigned round,
+static void round_kept(const struct write_race *race, const struct load *load, struct session *sessions, unsigned round,
 		       round_seconds seconds)
 {
 	for (unsigned i = 0; i < race->count; i++)
@@ -187,9 +211,28 @@ static void round_kept(const struct write_race *race, const struct load *load, c
 		for (unsigned turn = 0; turn < race->count; turn++) {
 			unsigned i = (turn + slice) % race->count;
 
-			seconds[i] += race->writers[i]->run(race->writers[i], &part, names[i]) / load->count / SLICES;
+			seconds[i] += race->writers[i]->run(&sessions[i], &part) / load->count / SLICES;
 		}
 	}
+}
+
+/* Every place is written once before: that begins the sessions, and brings the pages. */
+static void rounds_kept(const struct write_race *race, const struct load *load, const char *const names[], round_seconds *rounds)
+{
+	struct session sessions[MAX_WRITERS];
+	struct load all = *load;
+
+	all.count = (unsigned)(load->size / (2 * PAGE));
+	for (unsigned i = 0; i < race->count; i++) {
+		sessions[i] = (struct session){ .writer = race->writers[i], .file = names[i] };
+		forget_pages(names[i]);
+		race->writers[i]->open(&sessions[i]);
+		(void)race->writers[i]->run(&sessions[i], &all);
+	}
+	for (unsigned round = 0; round < settings.rounds; round++)
+		round_kept(race, load, sessions, round, rounds[round]);
+	for (unsigned i = 0; i < race->count; i++)
+		race->writers[i]->close(&sessions[i]);
 }
 
 static void judge(struct write_race *race, round_seconds *rounds)
@@ -223,11 +266,10 @@ void write_race(struct write_race *race, const struct disk_kind *kind, const str
 		fill_file(race->writers[i], kind, names[i], load->size);
 	}
 	rest();
-	for (unsigned round = 0; round < settings.rounds; round++)
-		if (is_new)
-			round_new(race, kind, load, names, round, rounds[round]);
-		else
-			round_kept(race, load, names, round, rounds[round]);
+	for (unsigned round = 0; is_new && round < settings.rounds; round++)
+		round_new(race, kind, load, names, round, rounds[round]);
+	if (!is_new)
+		rounds_kept(race, load, names, rounds);
 	for (unsigned i = 0; !is_new && i < race->count; i++) {
 		check_file(kind, load, names[i], race->writers[i]->is_raw);
 		work_remove(names[i]);

@@ -107,7 +107,7 @@ void rows_flushing(unsigned writes)
 /* Every second page, so that the last page of each block stays as it is; scattered by the golden ratio. */
 static void row_overwriting(const char *what, struct disk_kind kind)
 {
-	uint64_t size = settings.size < (UINT64_C(256) << 20) ? settings.size : UINT64_C(256) << 20;
+	uint64_t size = settings.size < (UINT64_C(128) << 20) ? settings.size : UINT64_C(128) << 20;
 	struct load load = { .size = size, .length = PAGE, .count = 2000, .pattern = 0x5A };
 	struct write_race race = { .count = has_peer(&kind) ? 3 : 2, .writers = { &our_writer, &raw_writer, &qemu_writer } };
 	char text[64];

@@ -55,53 +55,53 @@ void run_load(vhdx_disk *disk, const struct load *load)
 	free(buffer);
 }
 
-/* A load of no more than overwriting is measured in the middle of a session, so its first write comes before. */
-static void begin_session(vhdx_disk *disk, const struct load *load)
+static void our_open(struct session *s)
 {
-	struct load one = *load;
-
-	one.count = 1;
-	run_load(disk, &one);
+	s->disk = open_to_write(s->file, VHDX_OPEN_WRITE);
 }
 
-static double our_run(const struct writer *writer, const struct load *load, const char *file)
+static double our_run(struct session *s, const struct load *load)
 {
-	vhdx_disk *disk = open_to_write(file, VHDX_OPEN_WRITE);
-	double begin, seconds;
-
-	(void)writer;
-	if (!load->flush_each && !load->flush_end)
-		begin_session(disk, load);
-	begin = settings.clock();
-	run_load(disk, load);
-	if (load->flush_end)
-		flush_disk(disk);
-	seconds = settings.clock() - begin;
-	if (vhdx_close(disk) < 0)
-		stop("%s: cannot be closed", file);
-	return seconds;
-}
-
-static double raw_run(const struct writer *writer, const struct load *load, const char *file)
-{
-	uint8_t *buffer = new_buffer(load);
-	int fd = open(file, O_RDWR | O_CLOEXEC);
 	double begin = settings.clock();
 
-	(void)writer;
-	for (unsigned i = 0; i < load->count; i++) {
-		if (pwrite(fd, buffer, load->length, (off_t)load_place(load, i)) != (ssize_t)load->length)
-			stop("%s: cannot be written: is the disk full?", file);
-		if (load->flush_each && fdatasync(fd) != 0)
-			stop("%s: cannot be flushed", file);
-	}
-	if (load->flush_end && fdatasync(fd) != 0)
-		stop("%s: cannot be flushed", file);
-	begin = settings.clock() - begin;
-	(void)close(fd);
-	free(buffer);
-	return begin;
+	run_load(s->disk, load);
+	if (load->flush_end)
+		flush_disk(s->disk);
+	return settings.clock() - begin;
 }
 
-const struct writer our_writer = { .name = "libvhdx", .run = our_run };
-const struct writer raw_writer = { .name = "pwrite", .run = raw_run, .is_raw = true };
+static void our_close(struct session *s)
+{
+	if (vhdx_close(s->disk) < 0)
+		stop("%s: cannot be closed", s->file);
+}
+
+static void raw_open(struct session *s)
+{
+	s->fd = open(s->file, O_RDWR | O_CLOEXEC);
+}
+
+static double raw_run(struct session *s, const struct load *load)
+{
+	double begin = settings.clock();
+	uint8_t *buffer = new_buffer(load);
+
+	for (unsigned i = 0; i < load->count; i++) {
+		if (pwrite(s->fd, buffer, load->length, (off_t)load_place(load, i)) != (ssize_t)load->length)
+			stop("%s: cannot be written: is the disk full?", s->file);
+		if (load->flush_each && fdatasync(s->fd) != 0)
+			stop("%s: cannot be flushed", s->file);
+	}
+	if (load->flush_end && fdatasync(s->fd) != 0)
+		stop("%s: cannot be flushed", s->file);
+	free(buffer);
+	return settings.clock() - begin;
+}
+
+static void raw_close(struct session *s)
+{
+	(void)close(s->fd);
+}
+
+const struct writer our_writer = { .name = "libvhdx", .open = our_open, .run = our_run, .close = our_close };
+const struct writer raw_writer = { .name = "pwrite", .open = raw_open, .run = raw_run, .close = raw_close, .is_raw = true };
