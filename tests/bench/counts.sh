@@ -117,18 +117,18 @@ flushes() {
 # A new block with a flush after each write; many new blocks and one flush. The first change of a session marks the file as open, which takes up to two.
 for kind in dynamic.vhdx child.vhdx dynamic.vhd child.vhd; do
 	case $kind in
-	child.*) vhdx-create --parent "dynamic.${kind##*.}" $kind >"$stdout" 2>"$stderr" ;;
-	*) vhdx-create --block-size 2M $kind 64G >"$stdout" 2>"$stderr" ;;
+	child.*) vhdx-create --parent "dynamic.${kind##*.}" "$kind" >"$stdout" 2>"$stderr" ;;
+	*) vhdx-create --block-size 2M "$kind" 64G >"$stdout" 2>"$stderr" ;;
 	esac
 done
 while read -r kind each together; do
-	flushes $kind 100 --flush-each
+	flushes "$kind" 100 --flush-each
 	first=$count
-	flushes $kind 300 --flush-each
+	flushes "$kind" 300 --flush-each
 	at_most "$kind: flushes for 200 new blocks with a flush each" $((count - first)) $((200 * each))
-	flushes $kind 10
+	flushes "$kind" 10
 	first=$before
-	flushes $kind 1000
+	flushes "$kind" 1000
 	at_most "$kind: flushes for 1000 new blocks and one flush" "$count" "$together"
 	[ "$kind" = child.vhdx ] || at_most "$kind: flushes for 990 new blocks before the flush" $((before - first)) 0
 done <<-'END'
