@@ -133,7 +133,7 @@ while read -r kind each together; do
 	[ "$kind" = child.vhdx ] || at_most "$kind: flushes for 990 new blocks before the flush" $((before - first)) 0
 done <<-'END'
 	dynamic.vhdx 1 3
-	child.vhdx 2 8
+	child.vhdx 2 5
 	dynamic.vhd 2 3
 	child.vhd 2 3
 END
