@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Headers, replay in place, start and end of a writing session. Layer: engine. specs/vhdx.md sections 4.3, 4.5 and 4.6. */
+/* Headers, start and end of a writing session. Layer: engine. specs/vhdx.md sections 4.3, 4.5 and 4.6. */
 #include <string.h>
 
 #include "base/error.h"
@@ -8,10 +8,9 @@
 #include "format/vhdx_layout.h"
 
 /* 126 descriptors fit the first sector of an entry; QEMU refuses to replay one with more: errata E-44. */
-enum { MAX_ENTRY_PAGES = 126, MAX_LOGGED_PAGES = 4096, REPLAY_BUFFER = 1 << 20 };
+enum { MAX_ENTRY_PAGES = 126, MAX_LOGGED_PAGES = 4096 };
 
-/* VHDX-041: `wanted` with the next sequence number goes into the slot that is not current. Not durable yet. On failure nothing has changed here. */
-static int write_header(struct vhdx_image *v, const struct vhdx_header *wanted, struct vhdx_error *error)
+int vhdx_write_header(struct vhdx_image *v, const struct vhdx_header *wanted, struct vhdx_error *error)
 {
 	struct vhdx_header header = *wanted;
 	unsigned slot = !v->header_slot;
@@ -34,7 +33,7 @@ static int write_header(struct vhdx_image *v, const struct vhdx_header *wanted, 
 
 int vhdx_mirror_header(struct vhdx_writer *w, struct vhdx_error *error)
 {
-	int status = write_header(w->v, &w->v->header, error);
+	int status = vhdx_write_header(w->v, &w->v->header, error);
 
 	if (status == VHDX_OK)
 		w->mirror_due = false;
@@ -84,7 +83,7 @@ static int write_first_header(struct vhdx_writer *w, struct vhdx_error *error)
 	int status;
 
 	header.log_guid = (struct vhdx_guid){ { 0 } };
-	status = write_header(w->v, &header, error);
+	status = vhdx_write_header(w->v, &header, error);
 	if (status == VHDX_OK)
 		w->v->base.data_identity = header.data_write_guid;
 	return status;
@@ -112,7 +111,7 @@ static int begin_step(struct vhdx_writer *w, bool content_changes, struct vhdx_e
 	case SESSION_SETTLED: return write_first_header(w, error);
 	case SESSION_FIRST_HEADER: return seed_log(w, error);
 	case SESSION_SEEDED: return barrier_flush(&w->v->base.view.file, BARRIER_SESSION, error);
-	case SESSION_FLUSHED: return write_header(w->v, &w->wanted, error);
+	case SESSION_FLUSHED: return vhdx_write_header(w->v, &w->wanted, error);
 	case SESSION_OPEN: break;
 	}
 	return VHDX_OK;
@@ -157,7 +156,7 @@ static int renew_identity(struct vhdx_writer *w, struct vhdx_error *error)
 	if (status < 0)
 		return status;
 	header.sequence_number = w->v->header.sequence_number;
-	status = write_header(w->v, &header, error);
+	status = vhdx_write_header(w->v, &header, error);
 	if (status < 0)
 		return writing_failed(&w->v->base, error);
 	w->v->base.data_identity = header.data_write_guid;
@@ -196,92 +195,6 @@ int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error)
 int vhdx_session_begin_unchanged(struct vhdx_writer *w, struct vhdx_error *error)
 {
 	return begin_session(w, false, error);
-}
-
-struct replay {
-	struct vhdx_image *v;
-	uint8_t *buffer;
-	uint64_t start; /* file offset of the buffer's content */
-	size_t length;
-};
-
-static int flush_replay(struct replay *r, struct vhdx_error *error)
-{
-	int status = file_write(&r->v->base.view.file, r->buffer, r->length, r->start, error);
-
-	r->length = 0;
-	return status;
-}
-
-/* Neighbouring pages are written with one call. */
-static int replay_piece(struct replay *r, const struct overlay_piece *piece, struct vhdx_error *error)
-{
-	int status = VHDX_OK;
-
-	if (r->length != 0 &&
-	    (r->start + r->length != piece->file_offset || r->length == REPLAY_BUFFER || piece->data_offset == 0))
-		status = flush_replay(r, error);
-	if (status < 0)
-		return status;
-	if (piece->data_offset == 0)
-		return file_zero(&r->v->base.view.file, piece->file_offset, piece->length, error);
-	if (r->length == 0)
-		r->start = piece->file_offset;
-	status = view_read_piece(&r->v->base.view, piece, r->buffer + r->length, error);
-	r->length += VHDX_LOG_SECTOR;
-	return status;
-}
-
-static int write_pieces(struct vhdx_image *v, struct vhdx_error *error)
-{
-	struct replay r = { .v = v, .buffer = memory_allocate(v->base.env, REPLAY_BUFFER) };
-	uint64_t size;
-	int status = r.buffer == NULL ? fail_memory(error) : file_get_size(&v->base.view.file, &size, error);
-
-	if (status == VHDX_OK && size < v->base.view.size) /* VHDX-105, VHDX-106 */
-		status = file_set_size(&v->base.view.file, v->base.view.size, error);
-	for (size_t i = 0; status == VHDX_OK && i < v->base.view.piece_count; i++)
-		status = replay_piece(&r, &v->base.view.pieces[i], error);
-	if (status == VHDX_OK && r.length != 0)
-		status = flush_replay(&r, error);
-	memory_release(v->base.env, r.buffer);
-	return status;
-}
-
-/*
- * Four flushes: what the killed process wrote, new FileWriteGuid (VHDX-020), pages, cleared LogGuid in one slot. The first, because its last log entries and its
- * last header may be in the system's cache only. The other slot needs none: the next session begins with one.
- */
-static int replay_in_place(struct vhdx_image *v, struct vhdx_error *error)
-{
-	const struct vhdx_file *file = &v->base.view.file;
-	struct vhdx_header header = v->header;
-	int status = env_random_guids(v->base.env, &header.file_write_guid, 1, error);
-
-	if (status == VHDX_OK)
-		status = barrier_flush(file, BARRIER_LEFT_BEFORE_REPLAY, error);
-	if (status == VHDX_OK)
-		status = write_header(v, &header, error);
-	if (status == VHDX_OK)
-		status = barrier_flush(file, BARRIER_REPLAY_HEADER, error);
-	if (status == VHDX_OK)
-		status = write_pieces(v, error);
-	if (status == VHDX_OK)
-		status = barrier_flush(file, BARRIER_REPLAY_BEFORE_CLEAR, error);
-	header.log_guid = (struct vhdx_guid){ { 0 } };
-	if (status == VHDX_OK)
-		status = write_header(v, &header, error);
-	if (status == VHDX_OK)
-		status = barrier_flush(file, BARRIER_REPLAY_CLEAR, error);
-	if (status == VHDX_OK)
-		status = write_header(v, &header, error);
-	if (status < 0)
-		return status;
-	memory_release(v->base.env, v->base.view.pieces);
-	v->base.view.pieces = NULL;
-	v->base.view.piece_count = 0;
-	v->log_entries = 0;
-	return VHDX_OK;
 }
 
 static void patch(void *context, uint64_t file_offset, uint8_t *page)
@@ -332,7 +245,7 @@ int vhdx_writer_start(struct image *base, struct vhdx_error *error)
 	if (status == VHDX_OK)
 		status = allocate_buffers(w, error);
 	if (status == VHDX_OK && !guid_is_zero(&v->header.log_guid))
-		status = replay_in_place(v, error);
+		status = vhdx_replay(v, error);
 	w->durable_size = round_down(base->view.size, MIB);
 	base->cache->patch = patch;
 	base->cache->patch_context = &w->pages;
@@ -375,11 +288,11 @@ static int clear_log(struct vhdx_writer *w, struct vhdx_error *error)
 	int status;
 
 	header.log_guid = (struct vhdx_guid){ { 0 } };
-	status = write_header(w->v, &header, error);
+	status = vhdx_write_header(w->v, &header, error);
 	if (status == VHDX_OK)
 		status = barrier_flush(file, BARRIER_CLEAR_BEFORE_TRIM, error);
 	if (status == VHDX_OK)
-		status = write_header(w->v, &header, error);
+		status = vhdx_write_header(w->v, &header, error);
 	if (status == VHDX_OK)
 		status = trim(w, error);
 	return status;

@@ -90,12 +90,17 @@ void vhdx_unlock_change(struct vhdx_writer *w);
 /* Under the cache's mutex, taken by vhdx_lock_change. */
 int vhdx_set_entry(struct vhdx_writer *w, uint64_t bat_index, uint64_t entry, struct vhdx_error *error);
 
+/* The pieces that lie over the file are written into it: before anything else. */
+int vhdx_replay(struct vhdx_image *v, struct vhdx_error *error);
+
 /* Under `commit`. */
 
 /* A flush, and what follows from it. Kills the handle when it fails. */
 int vhdx_barrier(struct vhdx_writer *w, enum barrier barrier, struct vhdx_error *error);
 /* Writes the logged pages to their places, which is durable after the next flush. All entries are durable: W3. */
 int vhdx_apply(struct vhdx_writer *w, struct vhdx_error *error);
+/* VHDX-041: `wanted` with the next sequence number goes into the slot that is not current. Not durable yet. On failure nothing has changed here. */
+int vhdx_write_header(struct vhdx_image *v, const struct vhdx_header *wanted, struct vhdx_error *error);
 /* The other slot gets LogGuid too: VHDX-043. */
 int vhdx_mirror_header(struct vhdx_writer *w, struct vhdx_error *error);
 
