@@ -118,6 +118,8 @@ struct vhdx_guid {
 VHDX_API void vhdx_guid_format(const struct vhdx_guid *guid, char text[VHDX_GUID_TEXT_SIZE]);
 /* Accepts any case, with or without braces, and nothing around it. Returns VHDX_OK or VHDX_E_ARGUMENT. */
 VHDX_API int vhdx_guid_parse(struct vhdx_guid *out, const char *text);
+/* A random (version 4) GUID. */
+VHDX_API int vhdx_guid_random(struct vhdx_guid *out, struct vhdx_error *error);
 
 enum vhdx_format { VHDX_FORMAT_ANY = 0, VHDX_FORMAT_VHDX = 1, VHDX_FORMAT_VHD = 2, VHDX_FORMAT_RAW = 3 };
 enum vhdx_type { VHDX_TYPE_ANY = 0, VHDX_TYPE_FIXED = 2, VHDX_TYPE_DYNAMIC = 3, VHDX_TYPE_DIFFERENCING = 4 };
@@ -384,6 +386,7 @@ struct vhdx_settings {
 	const char *parent_relative;
 	const char *parent_absolute;
 	const char *parent_volume;
+	const char *parent_file; /* a host path: the texts are made from it, as vhdx_create does; not together with them */
 	const struct vhdx_guid *parent_identity; /* DataWriteGuid (VHDX) or Unique Id (VHD) that the parent has. The caller vouches for its content. */
 	/* VHDX: another DataWriteGuid that the parent may have, because it is about to change: see vhdx_merge. All zeros, or parent_identity without
 	 * this one, takes it away. */
