@@ -92,9 +92,13 @@ static int write_first_header(struct vhdx_writer *w, struct vhdx_error *error)
 /* An entry without pages: a header that names a log without any valid entry would make the file corrupt (VHDX-102). */
 static int seed_log(struct vhdx_writer *w, struct vhdx_error *error)
 {
+	uint64_t end;
+
+	mutex_lock(&w->v->base.cache->fill);
+	end = space_used_end(&w->space); /* VHDX-085 */
+	mutex_unlock(&w->v->base.cache->fill);
 	start_ring(w);
-	return log_ring_write(&w->ring, &w->v->base.view.file, w->buffer, 0, w->durable_size, round_up(w->v->base.view.size, MIB),
-			      error);
+	return log_ring_write(&w->ring, &w->v->base.view.file, w->buffer, 0, w->durable_size, end, error);
 }
 
 /*
