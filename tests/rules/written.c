@@ -43,6 +43,15 @@ void written_close(struct written *w)
 	cr_assert_eq(testenv_live(&w->env), 0);
 }
 
+void written_restart(struct written *w)
+{
+	for (size_t i = 0; i < w->journal.count; i++)
+		free(w->journal.events[i].bytes);
+	w->journal.count = 0;
+	memfile_free(w->start);
+	w->start = memfile_copy(w->file);
+}
+
 void written_end(struct written *w)
 {
 	if (w->disk != NULL)

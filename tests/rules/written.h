@@ -26,6 +26,8 @@ void written_end(struct written *w);
 /* Another session of the same journal. */
 void written_open(struct written *w);
 void written_close(struct written *w);
+/* Forgets the events so far; the file as it is becomes the start. */
+void written_restart(struct written *w);
 /* Pattern `seed`; 0: vhdx_write_zeroes. */
 void written_put(struct written *w, uint64_t offset, uint64_t length, uint32_t seed);
 /* Reads as zeros afterwards. */
