@@ -60,7 +60,7 @@ int stream_header_slot(const struct journal_event *e)
 
 bool stream_in_log(const struct stream *s, const struct journal_event *e)
 {
-	return (e->kind == JOURNAL_WRITE || e->kind == JOURNAL_ZERO) && e->offset >= s->log && e->offset < s->log + s->log_length;
+	return e->kind != JOURNAL_FLUSH && e->kind != JOURNAL_SIZE && e->offset >= s->log && e->offset < s->log + s->log_length;
 }
 
 bool stream_is_body(const struct stream *s, const struct journal_event *e)

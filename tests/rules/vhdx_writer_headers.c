@@ -2,6 +2,7 @@
 /* The rules of a VHDX writer on identifier and headers, judged by all that it does to the file. */
 #include <string.h>
 
+#include "rules/vhdx_inside.h"
 #include "rules/vhdx_stream.h"
 
 struct step {
@@ -387,4 +388,36 @@ static void flush_between_slots(const struct step *step)
 Test(vhdx_rules, VHDX_045_flush_between_the_two_slots)
 {
 	all_histories(flush_between_slots);
+}
+
+/* A session that began without a new DataWriteGuid, and gets one before its first visible change. */
+static void change_after_hidden_change(bool settle, check_step check)
+{
+	struct vhdx_error error = { 0 };
+	struct stream_header before, after;
+	struct written w;
+
+	stream_dynamic(&w);
+	before = stream_current_header(w.file);
+	cr_assert_eq(inside_begin_unchanged(w.disk, &error), VHDX_OK);
+	if (settle)
+		cr_assert_eq(inside_settle(w.disk, &error), VHDX_OK);
+	after = stream_current_header(w.file);
+	cr_assert(!same_guid(&before.file_write, &after.file_write) && same_guid(&before.data_write, &after.data_write));
+	written_history(&w, 20);
+	finish(&w, check);
+}
+
+Test(vhdx_rules, VHDX_045_flush_between_the_two_slots_when_identity_is_renewed)
+{
+	for (int settle = 0; settle < 2; settle++) {
+		change_after_hidden_change(settle != 0, flush_between_slots);
+		change_after_hidden_change(settle != 0, next_number_in_the_other_slot);
+	}
+}
+
+Test(vhdx_rules, VHDX_022_new_data_write_guid_in_a_session_that_began_without)
+{
+	for (int settle = 0; settle < 2; settle++)
+		change_after_hidden_change(settle != 0, new_data_guid_before_body);
 }

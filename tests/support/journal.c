@@ -54,6 +54,16 @@ static int io_zero(void *handle, uint64_t file_offset, uint64_t length, struct v
 	return status;
 }
 
+static int io_punch(void *handle, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+{
+	struct journal *j = handle;
+	int status = j->below.io->punch(j->below.handle, file_offset, length, error);
+
+	if (status == VHDX_OK)
+		note(j, JOURNAL_PUNCH, file_offset, length, NULL);
+	return status;
+}
+
 static int io_flush(void *handle, struct vhdx_error *error)
 {
 	struct journal *j = handle;
@@ -89,6 +99,7 @@ static const struct vhdx_io journal_io = {
 	.get_size = io_get_size,
 	.set_size = io_set_size,
 	.zero = io_zero,
+	.punch = io_punch,
 };
 
 struct vhdx_file journal_file(struct journal *j, struct vhdx_file below)
@@ -112,6 +123,7 @@ void journal_apply(const struct journal_event *event, struct memfile *m)
 	switch (event->kind) {
 	case JOURNAL_WRITE: memfile_write(m, event->offset, event->bytes, (size_t)event->length); break;
 	case JOURNAL_ZERO:
+	case JOURNAL_PUNCH:
 		for (uint64_t at = 0; at < event->length; at += sizeof(zeros))
 			memfile_write(m, event->offset + at, zeros,
 				      (size_t)(event->length - at < sizeof(zeros) ? event->length - at : sizeof(zeros)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All that is done to a file, in order: each write with its bytes, each zeroing, change of size and flush. Layer: tests/support.
+ * All that is done to a file, in order: each write with its bytes, each zeroing, hole, change of size and flush. Layer: tests/support.
  *
  * A journal stands between the library and any other struct vhdx_file, which carries the calls out. Only what was carried out is noted. Not thread-safe.
  */
@@ -9,7 +9,7 @@
 
 #include "support/memfile.h"
 
-enum journal_kind { JOURNAL_WRITE, JOURNAL_ZERO, JOURNAL_SIZE, JOURNAL_FLUSH };
+enum journal_kind { JOURNAL_WRITE, JOURNAL_ZERO, JOURNAL_PUNCH, JOURNAL_SIZE, JOURNAL_FLUSH };
 
 struct journal_event {
 	enum journal_kind kind;
