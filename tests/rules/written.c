@@ -2,6 +2,7 @@
 #include "rules/written.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define MIB RECIPE_MIB
 
@@ -84,8 +85,16 @@ void written_put(struct written *w, uint64_t offset, uint64_t length, uint32_t s
 
 void written_discard(struct written *w, uint64_t offset, uint64_t length)
 {
+	static const uint8_t zeros[512];
+
 	cr_assert_eq(vhdx_discard(w->disk, offset, length, NULL), VHDX_OK);
-	model_set(&w->model, offset, length, 0);
+	for (uint64_t end = offset + length; offset < end; offset += sizeof(zeros)) {
+		uint8_t bytes[sizeof(zeros)];
+
+		cr_assert_eq(vhdx_read(w->disk, bytes, sizeof(bytes), offset, NULL), VHDX_OK);
+		if (memcmp(bytes, zeros, sizeof(zeros)) == 0)
+			model_set(&w->model, offset, sizeof(zeros), 0);
+	}
 }
 
 void written_flush(struct written *w)

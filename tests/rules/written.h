@@ -30,7 +30,7 @@ void written_close(struct written *w);
 void written_restart(struct written *w);
 /* Pattern `seed`; 0: vhdx_write_zeroes. */
 void written_put(struct written *w, uint64_t offset, uint64_t length, uint32_t seed);
-/* Reads as zeros afterwards. */
+/* What reads as zeros then is zeros for the model; the rest must be as it was. */
 void written_discard(struct written *w, uint64_t offset, uint64_t length);
 void written_flush(struct written *w);
 /* Some hundred small writes, zeros, discards and flushes on a disk of 16 MiB in 1 MiB blocks: the log wraps. */
