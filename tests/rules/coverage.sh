@@ -14,7 +14,6 @@ rules=libvhdx/src/format/rules.def
 excused='
 VHDX_023 a permission; no operation moves blocks
 VHDX_058 a permission, and nothing to break
-VHDX_083 no operation makes the file shorter while the log is live
 VHDX_139 a permission; no operation moves blocks
 VHDX_155 no operation merges
 VHDX_187 paths of the locator are not refreshed yet

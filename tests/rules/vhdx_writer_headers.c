@@ -73,6 +73,12 @@ static void all_histories(check_step check)
 	with_pending_log(&w);
 	written_put(&w, 0, 512, 9);
 	finish(&w, check);
+	stream_child(&w);
+	written_put(&w, 9 * MIB, 512, 8);
+	cr_assert_eq(vhdx_resize(w.disk, 30 * MIB, 0, NULL), VHDX_OK);
+	model_resize(&w.model, 30 * MIB);
+	written_put(&w, 20 * MIB, 512, 8);
+	finish(&w, check);
 }
 
 static void first_64_kib_stay(const struct step *step)
