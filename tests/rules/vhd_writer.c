@@ -65,6 +65,13 @@ static bool has_end_footer(const struct memfile *m)
 	return memfile_size(m) >= SECTOR && is_footer(m, memfile_size(m) - SECTOR);
 }
 
+static void expect_equal_footers(const struct memfile *m)
+{
+	cr_assert(is_footer(m, 0) && has_end_footer(m));
+	for (unsigned i = 0; i < SECTOR; i++)
+		cr_assert_eq(recipe_get(m, i, 1), recipe_get(m, memfile_size(m) - SECTOR + i, 1));
+}
+
 static uint32_t bat(const struct memfile *m, unsigned block)
 {
 	return (uint32_t)recipe_get_be(m, places.bat + block * UINT64_C(4), 4);
@@ -174,8 +181,33 @@ Test(vhd_rules, VHD_034_a_valid_footer_at_every_moment)
 	written_close(&w);
 	each_event(&w, one_footer_is_valid);
 	cr_assert(is_footer(w.file, 0) && has_end_footer(w.file));
-	for (unsigned i = 0; i < SECTOR; i++)
-		cr_assert_eq(recipe_get(w.file, i, 1), recipe_get(w.file, memfile_size(w.file) - SECTOR + i, 1));
+	expect_equal_footers(w.file);
+	written_end(&w);
+}
+
+/* Size and identifier change, the structures move. */
+Test(vhd_rules, VHD_034_both_footers_change_with_a_flush_between)
+{
+	struct vhdx_settings settings = VHDX_SETTINGS_INIT;
+	struct vhdx_guid id = recipe_guid(99), found;
+	struct vhdx_error error = { 0 };
+	struct written w;
+
+	dynamic_session(&w);
+	history(&w);
+	cr_assert_eq(vhdx_resize(w.disk, 400 * RECIPE_MIB, 0, &error), VHDX_OK, "%s", error.message);
+	written_put(&w, 5 * VHD_BLOCK, SECTOR, 6);
+	settings.disk_id = &id;
+	cr_assert_eq(vhdx_set(w.disk, &settings, &error), VHDX_OK, "%s", error.message);
+	cr_assert_eq(vhdx_resize(w.disk, 2 * RECIPE_MIB, VHDX_RESIZE_CUT, &error), VHDX_OK, "%s", error.message);
+	model_resize(&w.model, 2 * RECIPE_MIB);
+	written_close(&w);
+	each_event(&w, one_footer_is_valid);
+	expect_equal_footers(w.file);
+	cr_assert_eq(recipe_get_be(w.file, 48, 8), 2 * RECIPE_MIB);
+	memfile_read(w.file, 68, &found, sizeof(found));
+	cr_assert_eq(memcmp(&found, &id, sizeof(id)), 0);
+	written_expect(&w, w.file);
 	written_end(&w);
 }
 
@@ -476,8 +508,7 @@ Test(vhd_rules, VHD_099_lost_footer_is_written_again_by_the_first_change)
 	written_put(&w, 5 * VHD_BLOCK, SECTOR, 7);
 	written_close(&w);
 	cr_assert(has_end_footer(w.file) && is_footer(w.file, 0));
-	for (unsigned i = 0; i < SECTOR; i++)
-		cr_assert_eq(recipe_get(w.file, i, 1), recipe_get(w.file, memfile_size(w.file) - SECTOR + i, 1));
+	expect_equal_footers(w.file);
 	written_expect(&w, w.file);
 	cr_assert_eq(vhd_info(w.file).footer_copy_used, 0);
 	written_end(&w);
