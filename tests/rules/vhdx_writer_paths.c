@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules on the paths that vhdx_create stores by itself in a differencing child. Texts that a caller hands over are stored as they are. */
+/* The rules on the paths that vhdx_create stores by itself in a differencing child, and on its linkage in a merge. Texts that a caller hands over are stored as they are. */
 #include <stdio.h>
 #include <string.h>
 
@@ -120,4 +120,53 @@ Test(vhdx_rules, VHDX_190_absolute_path_has_the_prefix_and_a_drive)
 #else
 	cr_assert(found == NULL, "%s", found);
 #endif
+}
+
+/* A child of the sample parent that names `next` as a second identity of it, or none. */
+static struct memfile *child_with(const char *next)
+{
+	struct recipe_pair pairs[] = { { "parent_linkage", SAMPLE_LINKAGE },
+				       { "relative_path", ".\\parent.vhdx" },
+				       { "parent_linkage2", next } };
+
+	return sample_child_of(pairs, next != NULL ? 3 : 2);
+}
+
+/* Merges into the parent, whose first change gets the DataWriteGuid {0b...}; the status, and the parent's DataWriteGuid afterwards. */
+static int merge(const char *announced, struct vhdx_guid *found)
+{
+	struct memfile *parent = sample_parent(), *child = child_with(announced);
+	struct vhdx_file above = memfile_file(child, "child"), below = memfile_file(parent, "parent");
+	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
+	struct vhdx_guid next = { { 0x0b } };
+	vhdx_disk *source, *target;
+	int status;
+
+	options.flags = VHDX_OPEN_NO_PARENTS;
+	cr_assert_eq(vhdx_open_file(&source, &above, &options, NULL), VHDX_OK);
+	options.flags = VHDX_OPEN_WRITE;
+	options.data_identity = &next;
+	cr_assert_eq(vhdx_open_file(&target, &below, &options, NULL), VHDX_OK);
+	status = vhdx_merge(source, target, NULL, NULL, NULL);
+	vhdx_close(source);
+	cr_assert_eq(vhdx_close(target), VHDX_OK);
+	for (unsigned slot = 0; slot < 2; slot++)
+		*found = recipe_get_guid(parent, RECIPE_HEADER(slot) + 32);
+	if (status == VHDX_OK)
+		expect_pair_reads(child, parent, 0, MIB, 1);
+	memfile_free(child);
+	memfile_free(parent);
+	return status;
+}
+
+Test(vhdx_rules, VHDX_191_no_merge_before_the_child_accepts_the_new_guid)
+{
+	struct vhdx_guid found, old = recipe_guid_text("da000000-0000-0000-0000-000000000000");
+
+	cr_assert_eq(merge(NULL, &found), VHDX_E_ARGUMENT);
+	cr_assert_eq(memcmp(&found, &old, sizeof(old)), 0, "the parent has another identity, which nobody accepts");
+	cr_assert_eq(merge("{0c000000-0000-0000-0000-000000000000}", &found), VHDX_E_ARGUMENT);
+	cr_assert_eq(memcmp(&found, &old, sizeof(old)), 0);
+	cr_assert_eq(merge("{0b000000-0000-0000-0000-000000000000}", &found), VHDX_OK);
+	cr_assert_eq(found.bytes[0], 0x0b);
 }

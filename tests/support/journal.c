@@ -67,7 +67,7 @@ static int io_punch(void *handle, uint64_t file_offset, uint64_t length, struct 
 static int io_flush(void *handle, struct vhdx_error *error)
 {
 	struct journal *j = handle;
-	int status = j->fail_flushes ? VHDX_E_IO : j->below.io->flush(j->below.handle, error);
+	int status = j->below.io->flush(j->below.handle, error);
 
 	if (status == VHDX_OK)
 		note(j, JOURNAL_FLUSH, 0, 0, NULL);
@@ -102,10 +102,19 @@ static const struct vhdx_io journal_io = {
 	.punch = io_punch,
 };
 
+static const struct vhdx_io plain_io = {
+	.struct_size = sizeof(struct vhdx_io),
+	.read = io_read,
+	.write = io_write,
+	.flush = io_flush,
+	.get_size = io_get_size,
+	.set_size = io_set_size,
+};
+
 struct vhdx_file journal_file(struct journal *j, struct vhdx_file below)
 {
 	j->below = below;
-	return (struct vhdx_file){ &journal_io, j, below.name };
+	return (struct vhdx_file){ j->no_punch ? &plain_io : &journal_io, j, below.name };
 }
 
 void journal_end(struct journal *j)

@@ -26,7 +26,7 @@ struct journal {
 	/* Writes that begin in this range fail; empty: none. */
 	uint64_t fail_from;
 	uint64_t fail_to;
-	bool fail_flushes;
+	bool no_punch; /* the caller's table cannot make holes: for files taken from journal_file after this */
 };
 
 /* Everything that goes through the returned file goes on to `below`, and is noted in `j`, which is zeroed at first, and must stay where it is. */
