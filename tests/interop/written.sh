@@ -9,6 +9,7 @@ rw=$1 bin=$2
 for tool in qemu-img qemu-io 7z; do
 	command -v "$tool" >/dev/null || { echo "skipped: $tool is not installed"; exit 77; }
 done
+[ ! -w /dev/shm ] || export TMPDIR=${TMPDIR:-/dev/shm} # many small flushes
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
