@@ -15,8 +15,7 @@ excused='
 VHDX_023 a permission; no operation moves blocks
 VHDX_058 a permission, and nothing to break
 VHDX_139 a permission; no operation moves blocks
-VHDX_155 vhdx_merge moves the content; the items are not copied yet
-VHDX_187 paths of the locator are not refreshed yet
+VHDX_187 paths are refreshed when asked for (vhdx_set), not by every writable open: decision D-49
 VHDX_203 for the policy of the caller: nothing in a file tells that it has children
 '
 
