@@ -410,7 +410,8 @@ static void put_far(struct chain *c, uint64_t offset, int byte)
 /* Where 31, 32 and 41 bits end. */
 Test(merge, B_72_offsets_beyond_two_tebibytes)
 {
-	static const uint64_t places[] = { 0x7FFFF000, 0xFFFFF000, UINT64_C(0x1FFFFFFF000), UINT64_C(0x20000000000), UINT64_C(0x4FFFFFFF000) };
+	static const uint64_t places[] = { 0x7FFFF000, 0xFFFFF000, UINT64_C(0x1FFFFFFF000), UINT64_C(0x20000000000),
+					   UINT64_C(0x4FFFFFFF000) };
 	struct stop stop = { 0, 0 };
 	vhdx_disk *target, *disk;
 	uint8_t bytes[4096];
