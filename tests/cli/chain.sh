@@ -42,7 +42,7 @@ ok "moved, changed and lost parents"
 vhdx-create -q base.vhdx 10M
 vhdx-create -q --parent base.vhdx child.vhdx
 expect 0 vhdx-chain --json .
-json stored_path '.\\\\base.vhdx'
+json stored_path '.\\base.vhdx'
 json link good
 json parent ./base.vhdx
 expect 0 vhdx-chain --dot .
