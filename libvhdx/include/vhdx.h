@@ -476,7 +476,7 @@ struct vhdx_source {
 	/* Optional: the run at `disk_offset`; only disk_offset, length and kind (DATA, or else zeros) need to be set. */
 	int (*extent)(void *context, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
 	/* Optional, with `extent`: the file of a level, for DATA extents that set level, file_offset and in_memory too. What it holds may then be shared
-	 * with the new file (copy_range of struct vhdx_io) instead of read. NULL when there is none. */
+	 * with the new file (copy_range of struct vhdx_io), or read there. NULL when there is none. */
 	const struct vhdx_file *(*file)(void *context, unsigned level);
 };
 

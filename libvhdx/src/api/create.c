@@ -39,9 +39,12 @@ static int extent_of_disk(void *context, struct vhdx_extent *out, uint64_t disk_
 	return VHDX_OK;
 }
 
+/* What is being written may move. */
 static const struct vhdx_file *file_of_disk(void *context, unsigned level)
 {
-	return vhdx_level_file(context, level);
+	const struct vhdx_disk *disk = context;
+
+	return disk->locks == NULL ? vhdx_level_file(disk, level) : NULL;
 }
 
 void vhdx_disk_source(struct vhdx_source *out, vhdx_disk *disk)

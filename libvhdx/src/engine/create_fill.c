@@ -28,7 +28,8 @@ struct fill {
 	uint64_t placed_block; /* the block that `placed_offset` belongs to */
 	uint64_t placed_offset;
 	uint64_t data_end;            /* up to here the source is known to have data */
-	const struct vhdx_file *file; /* that holds this data; NULL: not known, or cannot share */
+	const struct vhdx_file *file; /* that holds this data; NULL: not known */
+	bool sharable;                /* it may share it with the new file */
 	uint64_t file_shift;          /* disk offset + this = file offset in it, modulo 2^64 */
 	unsigned refusals;            /* of sharing, in a row */
 	bool shares;                  /* it worked once */
@@ -51,17 +52,13 @@ static int judge_source(int status, const struct vhdx_error *told, struct vhdx_e
 	return error_take(error, told, status < 0 ? status : VHDX_E_ARGUMENT, "the source could not be read");
 }
 
-/* Whether the file of an extent can share what it holds with the new file. */
+/* What an extent tells of the file that holds it. */
 static void note_file(struct fill *f, const struct vhdx_extent *extent, uint64_t offset)
 {
-	const struct vhdx_file *file = NULL;
-
-	if (f->source->file != NULL && f->refusals < SHARE_PATIENCE && !extent->in_memory)
-		file = f->source->file(f->source->context, extent->level);
-	if (file != NULL && (file->io->copy_range == NULL || file->io->copy_range != f->c->file->io->copy_range))
-		file = NULL;
-	f->file = file;
+	f->file = f->source->file != NULL && !extent->in_memory ? f->source->file(f->source->context, extent->level) : NULL;
 	f->file_shift = extent->file_offset - offset;
+	f->sharable = f->file != NULL && f->file->io->copy_range != NULL && f->refusals < SHARE_PATIENCE &&
+		      f->file->io->copy_range == f->c->file->io->copy_range;
 }
 
 /* Bytes from `offset` on that are zeros for sure; otherwise 0, and f->data_end says how far there is data. */
@@ -158,7 +155,7 @@ static bool may_share(const struct fill *f, uint64_t offset, uint64_t *length)
 {
 	uint64_t rest = (offset + f->file_shift) % SHARE_UNIT;
 
-	if (f->file == NULL || *length < SHARE_UNIT || offset % f->sink->block_size % SHARE_UNIT != rest)
+	if (!f->sharable || *length < SHARE_UNIT || offset % f->sink->block_size % SHARE_UNIT != rest)
 		return false;
 	if (rest != 0)
 		*length = min_u64(*length, SHARE_UNIT - rest);
@@ -181,7 +178,7 @@ static int share(struct fill *f, uint64_t offset, uint64_t length, uint64_t *don
 	copied = f->file->io->copy_range(f->file->handle, offset + f->file_shift, f->c->file->handle, target, length, &told);
 	if (copied == VHDX_E_UNSUPPORTED || copied == 0) {
 		if (++f->refusals == SHARE_PATIENCE)
-			f->file = NULL;
+			f->sharable = false;
 		return VHDX_OK;
 	}
 	if (copied < 0 || (uint64_t)copied > length)
@@ -196,6 +193,8 @@ static int read_piece(struct fill *f, uint64_t offset, size_t length, struct vhd
 {
 	struct vhdx_error told;
 
+	if (f->file != NULL) /* the source would only look again for where it is */
+		return file_read(f->file, f->buffer, length, offset + f->file_shift, error);
 	error_clear(&told);
 	return judge_source(f->source->read(f->source->context, f->buffer, length, offset, &told), &told, error);
 }
