@@ -106,7 +106,6 @@ void progress_end(struct progress *progress)
 		fputs("\r\033[K", stderr);
 	progress->shown = false;
 	progress->began = progress->last = progress->told = 0;
-	progress->done = progress->total = 0;
 }
 
 void progress_whole(struct progress *progress)
