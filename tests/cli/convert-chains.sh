@@ -69,7 +69,7 @@ for ((round = 1; round <= rounds; round++)); do
 	expect 0 vhdx-convert -q --from-format raw $(options_of "$format") model0 level0.$format
 	parents=()
 	for ((level = 1; level < depth; level++)); do
-		cp --sparse=always model$((level - 1)) model$level
+		cp model$((level - 1)) model$level
 		change model$level 4
 		block=()
 		[ "$format" = vhd ] || block=(--block-size "$(pick 1M 2M 4M)")

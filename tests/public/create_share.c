@@ -250,6 +250,37 @@ Test(create_share, holes_of_the_file)
 	memfile_free(from);
 }
 
+/* A source that knows no holes: zeros of every length between data of every length, at any place in a piece. */
+Test(create_share, gaps)
+{
+	enum { MOST = 400 };
+	static struct content_run many[MOST];
+	struct content c = { .size = DISK, .runs = many };
+	uint64_t random = 5, at = 0;
+
+	while (c.count < MOST) {
+		uint64_t gap = test_random_below(&random, 1u << test_random_below(&random, 19)), length;
+
+		length = 1 + test_random_below(&random, 1u << test_random_below(&random, 18));
+		if (at + gap + length > DISK)
+			break;
+		many[c.count++] = (struct content_run){ at + gap, length, (uint32_t)c.count + 100 };
+		at += gap + length;
+	}
+	cr_assert(c.count > 100);
+	for (size_t n = 0; n < KINDS; n++) {
+		struct vhdx_create_options o = *kind(n);
+		struct vhdx_source source = content_source(&c, false);
+		struct memfile *m;
+
+		o.source = &source;
+		m = create_or_die(o);
+		cr_assert(c.complaint == NULL, "%s", c.complaint);
+		expect_content(m, o.format, &c);
+		memfile_free(m);
+	}
+}
+
 Test(create_raw, content)
 {
 	struct content c = { .size = DISK + 77, .runs = runs, .count = run_count };
