@@ -116,10 +116,11 @@ ok "mistakes, and ends of standard output"
 head -c 200000000 /dev/urandom >disk.img
 truncate -s 200M disk.img
 vhdx-create -q --from disk.img disk.vhdx
+vhdx-create -q base.vhdx 200M
 echo precious >out.raw
 cp out.raw copy
 for signal in INT TERM HUP; do
-	for out in new.raw "-f out.raw"; do
+	for out in new.raw "-f out.raw" new.vhdx new.vhd.gz new.vhdx.gz "--parent base.vhdx new.vhdx"; do
 		set -m
 		# shellcheck disable=SC2086
 		vhdx-convert disk.vhdx $out >"$stdout" 2>"$stderr" &
@@ -131,7 +132,7 @@ for signal in INT TERM HUP; do
 		{ wait $child || status=$?; } 2>/dev/null
 		[ $status != 0 ] || fail "an interrupted run ends with exit status 0"
 		same out.raw copy
-		files_are copy disk.img disk.vhdx out.raw
+		files_are base.vhdx copy disk.img disk.vhdx out.raw
 	done
 done
 ok "an interrupted run leaves nothing"

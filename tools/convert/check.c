@@ -32,7 +32,7 @@ static int settle_format(struct request *request)
 	if (named == VHDX_FORMAT_ANY && name_is_raw(path, request->packed ? ".gz" : ""))
 		named = VHDX_FORMAT_RAW;
 	if (request->format == VHDX_FORMAT_ANY && named == VHDX_FORMAT_ANY && request->preset != NULL)
-		request->format = request->preset->format;
+		request->format = (int)request->preset->format;
 	else if (request->format == VHDX_FORMAT_ANY && named == VHDX_FORMAT_ANY &&
 		 (request_to_stdout(request) || is_device(path)))
 		request->format = VHDX_FORMAT_RAW;

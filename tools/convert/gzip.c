@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The packing outlet of outlet.h. The header names no file and no time, so the same content makes the same bytes. */
+/* The packing outlet of outlet.h. The header names no file, time or system, so the same content makes the same bytes. */
 #include <stdlib.h>
 
 #define XXH_INLINE_ALL
@@ -17,6 +17,7 @@ struct outlet_gzip {
 	struct outlet *next;
 	XXH3_state_t *digest;
 	z_stream zlib;
+	gz_header header;
 	bool ready;
 	unsigned char buffer[BUFFER];
 };
@@ -81,7 +82,10 @@ struct outlet_gzip *outlet_gzip_begin(struct outlet *next)
 	if (gzip->digest == NULL)
 		exit(tool_fail("out of memory"));
 	XXH3_64bits_reset(gzip->digest);
+	gzip->header.os = 255; /* unknown */
 	gzip->ready = deflateInit2(&gzip->zlib, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+	if (gzip->ready)
+		(void)deflateSetHeader(&gzip->zlib, &gzip->header);
 	return gzip;
 }
 
