@@ -239,20 +239,45 @@ static int open_result(const struct make *make, vhdx_disk **disk, const char *pa
 	return status;
 }
 
+static int no_flush(void *handle, struct vhdx_error *error)
+{
+	(void)handle;
+	(void)error;
+	return VHDX_OK;
+}
+
+/* The new child for writing; `io` must live as long as the disk. Only whole sectors will be written, so nobody asks the parent. */
+static int open_child(const struct make *make, vhdx_disk **child, const char *path, struct vhdx_io *io, struct vhdx_error *error)
+{
+	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
+	struct vhdx_file file = { 0 };
+	int status = vhdx_file_open(&file, path, VHDX_FILE_WRITE, error);
+
+	if (status != VHDX_OK)
+		return status;
+	*io = *file.io;
+	if (make->request->no_sync)
+		io->flush = no_flush;
+	file.io = io;
+	options.flags = VHDX_OPEN_WRITE | VHDX_OPEN_NO_PARENTS;
+	options.format = make->options.format;
+	options.env = make->options.env;
+	status = vhdx_open_file(child, &file, &options, error);
+	if (status != VHDX_OK)
+		vhdx_file_close(&file);
+	return status;
+}
+
 /* A differencing disk is made empty, and then written like any other. */
 static int write_difference(struct make *make, const char *path, struct vhdx_error *error)
 {
-	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
 	struct difference difference = { .parent = make->parent,
 					 .source = &make->source.view,
 					 .on_progress = progress_step,
 					 .on_progress_context = &make->request->progress };
-	int status, closed;
+	struct vhdx_io io;
+	int status = open_child(make, &difference.child, path, &io, error), closed;
 
-	options.flags = VHDX_OPEN_WRITE | VHDX_OPEN_NO_PARENTS; /* only whole sectors are written: nobody asks the parent */
-	options.format = make->options.format;
-	options.env = make->options.env;
-	status = vhdx_open(&difference.child, path, &options, error);
 	if (status != VHDX_OK)
 		return status;
 	status = difference_write(&difference, error);
