@@ -8,6 +8,7 @@
 #include "sys.h"
 
 #ifndef _WIN32
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -172,6 +173,29 @@ void sys_forget(const char *path)
 #else
 	(void)path;
 #endif
+}
+
+bool sys_list(const char *directory, void (*visit)(void *context, const char *path), void *context)
+{
+	DIR *open = opendir(directory);
+	struct dirent *entry;
+
+	if (open == NULL) {
+		problem = errno;
+		return false;
+	}
+	while ((entry = readdir(open)) != NULL) {
+		size_t size = strlen(directory) + strlen(entry->d_name) + 2;
+		char *path = malloc(size);
+
+		if (path == NULL)
+			break;
+		(void)snprintf(path, size, "%s/%s", directory, entry->d_name);
+		visit(context, path);
+		free(path);
+	}
+	closedir(open);
+	return true;
 }
 
 void sys_limit_mode(unsigned mode)

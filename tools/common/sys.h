@@ -55,6 +55,8 @@ const char *sys_temporary_directory(void);
 void sys_ignore_broken_pipes(void);
 /* Forgets what memory holds of a file, so that it is read from where it is stored. */
 void sys_forget(const char *path);
+/* Calls `visit` with the path of each entry of a directory, in no order. False when it cannot be read. */
+bool sys_list(const char *directory, void (*visit)(void *context, const char *path), void *context);
 /* Files made from here on get no permission that `mode` lacks; 0777 takes the limit away. */
 void sys_limit_mode(unsigned mode);
 void sys_set_mode(const char *path, unsigned mode);
