@@ -234,4 +234,23 @@ refuse 1 "--map" vhdx-convert child.avhdx linux.raw
 expect 0 vhdx-convert --map "C:=$WINEPREFIX/drive_c" child.avhdx linux.raw
 ok "refusals, drives"
 
+make_raw content.raw 12
+mkdir linux windows
+for options in a.vhdx "--type fixed b.vhdx" c.vhd "--type fixed d.vhd" e.vhdx.gz f.raw.gz g.raw; do
+	name=${options##* }
+	# shellcheck disable=SC2086
+	expect 0 vhdx-convert -q --deterministic ${options%"$name"} content.raw linux/"$name"
+	# shellcheck disable=SC2086
+	expect 0 win vhdx-convert -q --deterministic --verify ${options%"$name"} content.raw windows/"$name"
+done
+same_images 7
+expect 0 win vhdx-convert -q --parent windows/a.vhdx windows/d.vhd child.avhdx
+holds child.avhdx content.raw
+win vhdx-convert -q --format vhdx - - <windows/d.vhd >piped.vhdx 2>"$stderr" || fail "through standard streams"
+holds piped.vhdx content.raw
+refuse 1 "exists already" win vhdx-convert content.raw piped.vhdx
+expect 0 win vhdx-convert -q -f content.raw piped.vhdx
+holds piped.vhdx content.raw
+ok "converting"
+
 finish

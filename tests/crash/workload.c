@@ -102,7 +102,7 @@ int workload_open(const struct workload *w, vhdx_disk **disk, struct cowfile *fi
 static void make(struct workload *w, struct cowfile *file, enum vhdx_type type, vhdx_disk *parent, int *content)
 {
 	struct vhdx_create_options options = VHDX_CREATE_OPTIONS_INIT;
-	struct vhdx_source source = { content, w->disk_size, fill_source, NULL };
+	struct vhdx_source source = { content, w->disk_size, fill_source, NULL, NULL };
 	struct vhdx_file image = cow_file(file, "new");
 	struct vhdx_error error;
 

@@ -80,7 +80,7 @@ Test(create_limits, options)
 		o.physical_sector_size = sectors[i][1];
 		expect_refused(o, VHDX_E_ARGUMENT);
 	}
-	o = options_of(VHDX_FORMAT_RAW, RECIPE_MIB);
+	o = options_of((enum vhdx_format)4, RECIPE_MIB);
 	expect_refused(o, VHDX_E_ARGUMENT);
 	o = options_of(VHDX_FORMAT_VHDX, RECIPE_MIB);
 	o.log_length = 4096;

@@ -101,6 +101,12 @@ int tool_error(const struct vhdx_error *error)
 	return error->status == VHDX_E_DAMAGED ? TOOL_DAMAGED : TOOL_FAILED;
 }
 
+int tool_cancelled(struct vhdx_error *error)
+{
+	*error = (struct vhdx_error){ .status = VHDX_E_CANCELLED, .file_offset = VHDX_NO_OFFSET, .message = "interrupted" };
+	return VHDX_E_CANCELLED;
+}
+
 void *tool_allocate(void *old, size_t size)
 {
 	void *memory = realloc(old, size != 0 ? size : 1);

@@ -166,6 +166,50 @@ bool sys_replace(const char *from, const char *to)
 	return done;
 }
 
+bool sys_name(const char *from, const char *to)
+{
+	wchar_t *wide_from = to_wide(from);
+	wchar_t *wide_to = to_wide(to);
+	bool done = succeeded(MoveFileExW(wide_from, wide_to, MOVEFILE_WRITE_THROUGH));
+
+	free(wide_from);
+	free(wide_to);
+	return done;
+}
+
+void sys_sync_directory(const char *path)
+{
+	(void)path; /* names are written through */
+}
+
+bool sys_device_in_use(const char *path)
+{
+	(void)path; /* Windows refuses writes to a volume in use itself */
+	return false;
+}
+
+const char *sys_temporary_directory(void)
+{
+	static char text[3 * MAX_PATH + 4];
+	wchar_t wide[MAX_PATH + 2] = L"";
+	DWORD length = GetTempPathW(MAX_PATH + 1, wide);
+
+	if (length == 0 || length > MAX_PATH ||
+	    WideCharToMultiByte(CP_UTF8, 0, wide, -1, text, (int)sizeof(text), NULL, NULL) <= 1)
+		return ".";
+	text[strlen(text) - 1] = '\0'; /* ends in a separator */
+	return text;
+}
+
+void sys_ignore_broken_pipes(void)
+{
+}
+
+void sys_forget(const char *path)
+{
+	(void)path;
+}
+
 bool sys_list(const char *directory, void (*visit)(void *context, const char *path), void *context)
 {
 	size_t size = strlen(directory) + 3;
@@ -231,6 +275,21 @@ unsigned long sys_process_id(void)
 bool sys_is_terminal(int descriptor)
 {
 	return _isatty(descriptor) != 0;
+}
+
+bool sys_is_open(int descriptor)
+{
+	return descriptor >= 0 && descriptor <= 2;
+}
+
+void sys_tell(int descriptor, const char *text, size_t length)
+{
+	(void)_write(descriptor, text, (unsigned)length);
+}
+
+double sys_seconds(void)
+{
+	return (double)GetTickCount64() / 1000;
 }
 
 int sys_open_stream(const char *path)

@@ -76,6 +76,20 @@ static int check_vhd(const struct vhdx_create_options *o, struct vhdx_error *err
 	return VHDX_OK;
 }
 
+/* A raw file has content and a size, and nothing else to say. */
+static int complete_raw(struct vhdx_create_options *o, struct vhdx_error *error)
+{
+	if (o->type != VHDX_TYPE_ANY && o->type != VHDX_TYPE_FIXED)
+		return bad(error, "a raw file is always fixed");
+	if (o->parent != NULL)
+		return bad(error, "a raw file has no parent");
+	if (o->block_size != 0 || o->log_length != 0 || o->creator != NULL || !guid_is_zero(&o->disk_id))
+		return bad(error, "a raw file has no blocks, log, creator or identifier");
+	o->type = VHDX_TYPE_FIXED;
+	o->logical_sector_size = o->physical_sector_size = 1;
+	return VHDX_OK;
+}
+
 static int check_parent(const struct vhdx_create_options *o, const struct image *parent, struct vhdx_error *error)
 {
 	if (parent == NULL)
@@ -102,15 +116,18 @@ static int complete(struct creation *c, struct vhdx_error *error)
 
 	if (o->format == VHDX_FORMAT_ANY)
 		o->format = c->parent != NULL ? c->parent->format : VHDX_FORMAT_VHDX;
-	if (o->format != VHDX_FORMAT_VHDX && o->format != VHDX_FORMAT_VHD)
-		return bad(error, "a new image is a VHDX or a VHD");
+	if (o->format != VHDX_FORMAT_VHDX && o->format != VHDX_FORMAT_VHD && o->format != VHDX_FORMAT_RAW)
+		return bad(error, "a new image is a VHDX, a VHD or raw");
+	status = o->format == VHDX_FORMAT_RAW ? complete_raw(o, error) : VHDX_OK;
+	if (status < 0)
+		return status;
 	if (o->type == VHDX_TYPE_ANY)
 		o->type = c->parent != NULL ? VHDX_TYPE_DIFFERENCING : VHDX_TYPE_DYNAMIC;
 	if (o->type != VHDX_TYPE_FIXED && o->preallocation != VHDX_PREALLOCATE_NONE)
 		return bad(error, "only a fixed disk can be preallocated");
 	if (o->format == VHDX_FORMAT_VHDX)
 		complete_vhdx(o, c->parent);
-	else
+	else if (o->format == VHDX_FORMAT_VHD)
 		complete_vhd(o, c->parent);
 	if (o->size == 0)
 		o->size = o->source != NULL   ? round_up(o->source->size, o->logical_sector_size)
@@ -118,7 +135,8 @@ static int complete(struct creation *c, struct vhdx_error *error)
 					      : 0;
 	if (o->size == 0)
 		return bad(error, "a disk needs a size");
-	status = o->format == VHDX_FORMAT_VHDX ? check_vhdx(o, error) : check_vhd(o, error);
+	if (o->format != VHDX_FORMAT_RAW)
+		status = o->format == VHDX_FORMAT_VHDX ? check_vhdx(o, error) : check_vhd(o, error);
 	if (status == VHDX_OK && o->size % o->logical_sector_size != 0)
 		return fail(error, VHDX_E_ALIGNMENT, "the size %" PRIu64 " is not a multiple of the logical sector size %" PRIu32,
 			    o->size, o->logical_sector_size);
@@ -137,6 +155,20 @@ static int start(struct creation *c, const struct vhdx_file *file, const struct 
 	return complete(c, error);
 }
 
+int create_flush(struct creation *c, struct vhdx_error *error)
+{
+	return c->options.no_flush ? VHDX_OK : file_flush(c->file, error);
+}
+
+static int create_format(struct creation *c, struct vhdx_error *error)
+{
+	switch (c->options.format) {
+	case VHDX_FORMAT_VHDX: return create_vhdx(c, error);
+	case VHDX_FORMAT_VHD: return create_vhd(c, error);
+	default: return create_raw(c, error);
+	}
+}
+
 static int create_started(struct creation *c, struct vhdx_error *error)
 {
 	struct vhdx_error ignored;
@@ -149,7 +181,7 @@ static int create_started(struct creation *c, struct vhdx_error *error)
 	    c->options.parent_absolute == NULL && c->options.parent_volume == NULL)
 		status = bad(error, "a differencing disk needs at least one path to its parent");
 	if (status == VHDX_OK) {
-		status = c->options.format == VHDX_FORMAT_VHDX ? create_vhdx(c, error) : create_vhd(c, error);
+		status = create_format(c, error);
 		if (status <
 		    0) /* empty again, as far as that can be had: the identifier may be there when the last flush fails */
 			(void)file_set_size(c->file, 0, &ignored);

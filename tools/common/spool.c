@@ -36,12 +36,8 @@ int spool_fill(struct spool *spool, const char *target, struct input *input, str
 		else
 			status = sparse_write(&spool->file, buffer, (size_t)got, offset, error);
 		offset += got > 0 ? (uint64_t)got : 0;
-		if (status == VHDX_OK && progress_step(progress, offset, 0) != 0) {
-			*error = (struct vhdx_error){ .status = VHDX_E_CANCELLED,
-						      .file_offset = VHDX_NO_OFFSET,
-						      .message = "interrupted" };
-			status = VHDX_E_CANCELLED;
-		}
+		if (status == VHDX_OK && progress_step(progress, offset, 0) != 0)
+			status = tool_cancelled(error);
 	}
 	free(buffer);
 	if (status != VHDX_OK)
