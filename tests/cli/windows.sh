@@ -124,6 +124,25 @@ vhdx-convert --map Z:=/ deeper/down/windows.avhdx - 2>"$stderr" | cmp - content.
 vhdx-convert --map Z:=/ deeper/down/windows.avhd - 2>"$stderr" | cmp - content.raw || fail "the map is not followed from a VHD"
 ok "absolute paths"
 
+# All three are stored. A volume path leads to the parent where neither of the others does, on this machine alone.
+make_raw content.raw 4
+mkdir base deeper
+expect 0 vhdx-create -q --from content.raw base/root.vhdx
+expect 0 win vhdx-create -q --parent base/root.vhdx child.avhdx
+vhdx-inspect --no-parents --metadata child.avhdx >stored
+for path in '.\base\root.vhdx' '\\?\Z:\' '\\?\Volume{'; do
+	grep -qF -- "value                    $path" stored || fail "no path $path is stored"
+done
+volume=$(sed -n 's/.*  \(\\\\?\\Volume{[^}]*}.*root\.vhdx\)$/\1/p' stored)
+guid=$(sed 's/.*\(Volume{[^}]*}\).*/\1/' <<<"$volume")
+ln -s / "$WINEPREFIX/dosdevices/${guid,,}" # Wine names volumes, but does not find them
+expect 0 vhdx-create -q --parent base/root.vhdx --parent-volume "$volume" deeper/volume.avhdx
+win vhdx-convert 'deeper\volume.avhdx' - 2>"$stderr" | cmp - content.raw || fail "the volume path is not followed"
+refuse 1 "--map" vhdx-convert deeper/volume.avhdx out.raw
+vhdx-convert --map "\\\\?\\$guid=/" deeper/volume.avhdx - 2>"$stderr" | cmp - content.raw || fail "the map of a volume is not followed"
+refuse 1 "it lies outside of" win vhdx-convert --parent-root deeper deeper/volume.avhdx out.raw
+ok "volume paths"
+
 make_raw content.raw 4
 mkdir inside outside
 expect 0 vhdx-create -q --from content.raw outside/root.vhdx
@@ -190,6 +209,42 @@ exec 9>&-
 wait
 holds disk.vhdx content.raw
 ok "share modes"
+
+# --- interrupts -------------------------------------------------------------------------------------------------------------
+
+# Ctrl-C while a disk is made: it is gone, what it was to replace stays, the status is that of an interrupted program.
+make_raw content.raw 4
+expect 0 vhdx-create -q --from content.raw there.vhdx
+cp there.vhdx before.vhdx
+mkfifo pipe
+for name in disk.vhdx there.vhdx; do
+	wine "$VHDX_WINE_BIN/vhdx-create.exe" -q --force --from - $name 64M <pipe 2>"$stderr" &
+	process=$!
+	exec 9>pipe
+	head -c 4M content.raw >&9
+	for ((i = 0; i < 100; i++)); do
+		[ "$(find . -newer before.vhdx -name '*.vhdx')" = "" ] || break
+		sleep 0.1
+	done
+	kill -INT $process
+	sleep 0.5
+	exec 9>&-
+	status=0
+	wait $process || status=$?
+	[ $status = $((0x3A)) ] || fail "an interrupted program ends with status $status" # 0xC000013A
+	grep -q "interrupted" "$stderr" || fail "an interrupted program does not say so"
+	files_are before.vhdx content.raw pipe there.vhdx
+	same there.vhdx before.vhdx
+done
+ok "Ctrl-C"
+
+# --- sparse files -----------------------------------------------------------------------------------------------------------
+
+expect 0 win vhdx-create -q --sparse disk.vhdx 1G
+expect 0 win vhdx-inspect disk.vhdx
+expect 0 win vhdx-create -q --sparse --type fixed fixed.vhd 8M
+refuse 2 "exclude each other" win vhdx-create --sparse --type fixed --preallocate full full.vhdx 8M
+ok "--sparse"
 
 # --- names ------------------------------------------------------------------------------------------------------------------
 

@@ -92,6 +92,11 @@ Test(create_limits, options)
 	expect_refused(o, VHDX_E_ARGUMENT);
 	o = options_of(VHDX_FORMAT_VHD, RECIPE_MIB);
 	o.preallocation = VHDX_PREALLOCATE_FULL;
+	o.type = VHDX_TYPE_FIXED;
+	o.file_flags = VHDX_FILE_SPARSE;
+	expect_refused(o, VHDX_E_ARGUMENT);
+	o.type = VHDX_TYPE_ANY;
+	o.file_flags = 0;
 	expect_refused(o, VHDX_E_ARGUMENT);
 	o = options_of(VHDX_FORMAT_VHDX, RECIPE_MIB);
 	o.type = VHDX_TYPE_DIFFERENCING;

@@ -92,7 +92,7 @@ static int make_file(struct request *request, vhdx_disk *disk, struct target *ta
 {
 	struct vhdx_file file = { 0 };
 	struct vhdx_error error;
-	int status = vhdx_file_open(&file, target->made, VHDX_FILE_WRITE | VHDX_FILE_CREATE, &error);
+	int status = vhdx_file_open(&file, target->made, VHDX_FILE_WRITE | VHDX_FILE_CREATE | VHDX_FILE_SPARSE, &error);
 
 	if (status != VHDX_OK)
 		return status == VHDX_E_EXISTS ? target_exists(target) : tool_error(&error);
