@@ -107,6 +107,7 @@ void sys_begin(int *argc, char ***argv)
 	LocalFree(wide);
 	_setmode(0, _O_BINARY);
 	_setmode(1, _O_BINARY);
+	_setmode(2, _O_BINARY);
 	code_page_before = GetConsoleOutputCP();
 	if (code_page_before != 0 && code_page_before != CP_UTF8 && SetConsoleOutputCP(CP_UTF8))
 		atexit(restore_console);
