@@ -33,6 +33,7 @@ an interrupted run leaves nothing
 ' ;;
 *) left_out='
 overview of a dynamic VHDX
+--picture
 ' ;;
 esac
 
