@@ -69,12 +69,13 @@ static bool begin_call(struct host_file *f, OVERLAPPED *call, uint64_t file_offs
 	return call->hEvent != NULL;
 }
 
-/* Behind the call, which returned `result`: waits for its end. Keeps what GetLastError() says of it. */
+/* Behind the call, which returned `result`: waits for its end. Keeps what GetLastError() says of it. An answer that was cut for lack of
+ * room is a failure that counts bytes. */
 static bool end_call(struct host_file *f, OVERLAPPED *call, BOOL result, DWORD *done)
 {
 	DWORD problem;
 
-	if (result || GetLastError() == ERROR_IO_PENDING)
+	if (result || GetLastError() == ERROR_IO_PENDING || GetLastError() == ERROR_MORE_DATA)
 		result = GetOverlappedResult(f->handle, call, done, TRUE);
 	problem = result ? ERROR_SUCCESS : GetLastError();
 	give_event(f, call->hEvent);
@@ -286,6 +287,7 @@ static int host_extent(void *handle, struct vhdx_file_extent *extent, uint64_t f
 {
 	struct host_file *f = handle;
 	FILE_ALLOCATED_RANGE_BUFFER asked, data;
+	bool complete;
 	uint64_t start;
 	DWORD done = 0;
 
@@ -295,11 +297,11 @@ static int host_extent(void *handle, struct vhdx_file_extent *extent, uint64_t f
 		return VHDX_OK;
 	asked.FileOffset.QuadPart = (LONGLONG)file_offset;
 	asked.Length.QuadPart = (LONGLONG)min_u64(length, INT64_MAX - file_offset);
-	if (!control(f, FSCTL_QUERY_ALLOCATED_RANGES, &asked, sizeof(asked), &data, sizeof(data), &done) &&
-	    GetLastError() != ERROR_MORE_DATA)
+	complete = control(f, FSCTL_QUERY_ALLOCATED_RANGES, &asked, sizeof(asked), &data, sizeof(data), &done);
+	if (!complete && GetLastError() != ERROR_MORE_DATA) /* there is one more range than asked for */
 		return VHDX_OK;
 	if (done < sizeof(data)) {
-		extent->is_hole = 1; /* no data up to there */
+		extent->is_hole = complete; /* no data up to there */
 		return VHDX_OK;
 	}
 	start = (uint64_t)data.FileOffset.QuadPart;
