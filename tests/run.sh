@@ -93,7 +93,6 @@ may_be_skipped() {
 	case $1 in
 	*golden*) [ -z "$images" ] || ! { [ -f "$images/manifest.json" ] || [ -f ../shared/images/manifest.json ]; } ;;
 	cli/inspect) [ -z "$images" ] ;;
-	cli/wine-inspect) [ -z "$images" ] || [ -z "${VHDX_WINE_BIN:-}" ] || ! command -v wine >/dev/null ;;
 	cli/windows | cli/wine-*) [ -z "${VHDX_WINE_BIN:-}" ] || ! command -v wine >/dev/null ;;
 	*) false ;;
 	esac

@@ -13,7 +13,7 @@ fi
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 script=$here/$1.sh
-case $1 in # permissions, links, FIFOs, devices, signals and holes of POSIX; absolute paths in children; see windows.sh
+case $1 in # permissions, links, FIFOs, devices, signals and holes of POSIX; absolute paths in children; windows.sh has those, and the real images
 create) left_out="
 --preallocate, --sparse
 texts of the locator, and how the parent's own parents are found
@@ -34,6 +34,9 @@ an interrupted run leaves nothing
 *) left_out='
 overview of a dynamic VHDX
 --picture
+real images
+real images with wrong checksums
+--all of the real images, all untouched
 ' ;;
 esac
 
