@@ -457,6 +457,7 @@ static const struct vhdx_io cow_io = {
 	.get_size = io_get_size,
 	.set_size = io_set_size,
 	.zero = io_zero,
+	.punch = io_zero,
 };
 
 struct vhdx_file cow_file(struct cowfile *file, const char *name)

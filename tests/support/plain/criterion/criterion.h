@@ -26,6 +26,7 @@ _Noreturn void plain_fail(const char *file, int line, const char *text, const ch
 #define cr_assert(...) PLAIN_CHECK(__VA_ARGS__, "", "")
 #define cr_expect(...) PLAIN_CHECK(__VA_ARGS__, "", "")
 #define cr_assert_fail(...) plain_fail(__FILE__, __LINE__, "failure", __VA_ARGS__, "")
+#define cr_expect_fail cr_assert_fail
 
 /* In a test itself. */
 #define cr_skip_test(reason)                                                                                                     \
@@ -42,11 +43,17 @@ _Noreturn void plain_fail(const char *file, int line, const char *text, const ch
 #define cr_assert_gt(...) PLAIN_COMPARE(>, __VA_ARGS__, "", "")
 #define cr_assert_geq(...) PLAIN_COMPARE(>=, __VA_ARGS__, "", "")
 #define cr_expect_eq cr_assert_eq
+#define cr_expect_neq cr_assert_neq
 #define cr_expect_lt cr_assert_lt
+#define cr_expect_leq cr_assert_leq
+#define cr_expect_gt cr_assert_gt
+#define cr_expect_geq cr_assert_geq
 
 #define PLAIN_NULL(operation, a, ...) PLAIN_CHECK((a)operation NULL, __VA_ARGS__)
 #define cr_assert_null(...) PLAIN_NULL(==, __VA_ARGS__, "", "")
 #define cr_assert_not_null(...) PLAIN_NULL(!=, __VA_ARGS__, "", "")
+#define cr_expect_null cr_assert_null
+#define cr_expect_not_null cr_assert_not_null
 
 #define PLAIN_TEXTS(operation, a, b, ...) PLAIN_CHECK(strcmp(a, b) operation 0, __VA_ARGS__)
 #define cr_assert_str_eq(...) PLAIN_TEXTS(==, __VA_ARGS__, "", "")
