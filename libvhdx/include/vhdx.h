@@ -206,7 +206,9 @@ enum vhdx_file_flags {
 	VHDX_FILE_WRITE = 1u << 0,     /* open for reading and writing, with an exclusive lock; without it reading and a shared lock */
 	VHDX_FILE_CREATE = 1u << 1,    /* create a new file; fails with VHDX_E_EXISTS when there is one */
 	VHDX_FILE_NO_LOCK = 1u << 2,   /* take and respect no lock */
-	VHDX_FILE_REGULAR = 1u << 3    /* refuse everything that is not a regular file */
+	VHDX_FILE_REGULAR = 1u << 3,   /* refuse everything that is not a regular file */
+	VHDX_FILE_SPARSE = 1u << 4     /* with CREATE, on Windows: a sparse file, where the filesystem has them. Windows refuses to attach a
+					* sparse image (0xC03A001A). Elsewhere files are sparse by themselves. */
 };
 
 /* Opens a host file or block device. FIFOs, sockets, terminals and directories are always refused. */
@@ -273,7 +275,7 @@ struct vhdx_path_map {
 
 /*
  * Policy of the ready-made resolver. Only regular files are opened, never UNC or device paths. Relative paths are taken from the child's
- * directory. Absolute paths count only when a map covers them (on Windows: also when they name a local drive). With `root`, nothing
+ * directory. Absolute paths count only when a map covers them (on Windows: also when they name a drive or a volume). With `root`, nothing
  * outside that directory is opened, symbolic links included. `search` directories (not their subdirectories) are tried last; there
  * a parent is known by its identity, not by its name.
  */
@@ -586,13 +588,15 @@ struct vhdx_create_options {
 	void *on_progress_context;
 	/* Nothing is made durable: much faster for large content, but a crash of the system may leave a file that looks whole and is not. */
 	int no_flush;
+	unsigned file_flags;             /* VHDX_FILE_SPARSE or 0; not with preallocation */
 };
 #define VHDX_CREATE_OPTIONS_INIT VHDX_INIT(struct vhdx_create_options)
 
 /*
  * Creates a disk as a new file of the host; VHDX_E_EXISTS when there is one. On failure the file is removed again. For a
  * differencing disk without any parent_* text, the locator is made from the two file names: the relative path always when they have
- * one, the absolute one on Windows. When it returns 0 the disk is durable (its directory entry is the caller's to sync), unless no_flush is set.
+ * one, on Windows also the absolute one and, in a VHDX, that of the volume. When it returns 0 the disk is durable (its directory entry is the caller's to sync), unless
+ * no_flush is set.
  */
 VHDX_API int vhdx_create(const char *path, const struct vhdx_create_options *options, struct vhdx_error *error);
 /* The same into the caller's empty file, which stays the caller's. On failure the file holds no image (W10: its identifier comes last); a raw file has

@@ -13,7 +13,8 @@ enum { STEP = 1 << 20 };
 static int create_file(struct spool *spool, const char *target, struct vhdx_error *error)
 {
 	char *name = target_name_beside(target, ".tmp");
-	int status = vhdx_file_open(&spool->file, name, VHDX_FILE_WRITE | VHDX_FILE_CREATE | VHDX_FILE_NO_LOCK, error);
+	int status = vhdx_file_open(&spool->file, name, VHDX_FILE_WRITE | VHDX_FILE_CREATE | VHDX_FILE_SPARSE | VHDX_FILE_NO_LOCK,
+				    error);
 
 	if (status != VHDX_OK || sys_remove(name))
 		free(name);

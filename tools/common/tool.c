@@ -86,10 +86,10 @@ int tool_bad_option(int result, char **argv)
 
 	if (optopt > 0 && optopt < 0x80)
 		word = letter;
+	if (strncmp(word, "--", 2) == 0 && strchr(word, '=') != NULL && optopt != 0) /* ':' in the library of MinGW */
+		return tool_usage("option %.*s takes no value", (int)strcspn(word, "="), word);
 	if (result == ':')
 		return tool_usage("option %s needs a value", word);
-	if (strncmp(word, "--", 2) == 0 && optopt != 0)
-		return tool_usage("option %.*s takes no value", (int)strcspn(word, "="), word);
 	return tool_usage("%s is no option, or short for several", word);
 }
 

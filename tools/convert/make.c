@@ -125,6 +125,9 @@ static void settle_options(struct make *make)
 	options->parent_volume = request->parent_volume;
 	options->source = make->parent == NULL ? &make->source.view : NULL;
 	options->no_flush = request->no_sync;
+	options->file_flags = request->format == VHDX_FORMAT_RAW && options->preallocation == VHDX_PREALLOCATE_NONE
+				      ? VHDX_FILE_SPARSE
+				      : 0;
 	options->on_progress = progress_step;
 	options->on_progress_context = &request->progress;
 }

@@ -131,6 +131,8 @@ static int check_type(const struct request *request)
 
 	if (request->preallocation != VHDX_PREALLOCATE_NONE && type != VHDX_TYPE_FIXED)
 		return tool_usage("--preallocate is for --type fixed");
+	if (request->preallocation != VHDX_PREALLOCATE_NONE && request->sparse)
+		return tool_usage("--preallocate and --sparse exclude each other");
 	return TOOL_DONE;
 }
 

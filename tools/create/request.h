@@ -19,6 +19,7 @@ struct request {
 	struct vhdx_guid disk_id;
 	const char *creator;
 	const struct preset *preset;
+	bool sparse;
 	bool deterministic;
 	uint64_t now; /* with `deterministic`: seconds since 1970 */
 

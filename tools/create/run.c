@@ -90,6 +90,7 @@ static void settle_options(struct run *run)
 	options->physical_sector_size = (uint32_t)request->physical_sector_size;
 	options->log_length = (uint32_t)request->log_length;
 	options->preallocation = (enum vhdx_preallocation)request->preallocation;
+	options->file_flags = request->sparse ? VHDX_FILE_SPARSE : 0;
 	options->disk_id = request->disk_id;
 	options->creator = request->creator;
 	options->parent = run->parent;

@@ -125,6 +125,8 @@ static int complete(struct creation *c, struct vhdx_error *error)
 		o->type = c->parent != NULL ? VHDX_TYPE_DIFFERENCING : VHDX_TYPE_DYNAMIC;
 	if (o->type != VHDX_TYPE_FIXED && o->preallocation != VHDX_PREALLOCATE_NONE)
 		return bad(error, "only a fixed disk can be preallocated");
+	if (o->preallocation != VHDX_PREALLOCATE_NONE && (o->file_flags & VHDX_FILE_SPARSE))
+		return bad(error, "a preallocated file is not sparse");
 	if (o->format == VHDX_FORMAT_VHDX)
 		complete_vhdx(o, c->parent);
 	else if (o->format == VHDX_FORMAT_VHD)
@@ -205,8 +207,14 @@ static const char *stored_absolute(const char *real, enum vhdx_format format)
 	return format == VHDX_FORMAT_VHD ? real + 4 : real;
 }
 
-/* VHDX-188; the absolute path only where it is one of Windows: decision D-48. */
-static int make_paths(struct creation *c, const char *path, char **relative, char **absolute, struct vhdx_error *error)
+struct made_paths {
+	char *relative;
+	char *absolute;
+	char *volume;
+};
+
+/* VHDX-188; absolute and volume paths only where they are those of Windows: decision D-48. */
+static int make_paths(struct creation *c, const char *path, struct made_paths *made, struct vhdx_error *error)
 {
 	struct vhdx_create_options *o = &c->options;
 	const char *parent;
@@ -217,34 +225,39 @@ static int make_paths(struct creation *c, const char *path, char **relative, cha
 	parent = c->parent->view.file.name;
 	if (parent == NULL)
 		return bad(error, "the parent has no file name that a path could be made from");
-	status = host_relative_path(&c->env, relative, path, parent, error);
+	status = host_relative_path(&c->env, &made->relative, path, parent, error);
 	if (host_has_drives() && (status == VHDX_OK || status == VHDX_E_NOT_FOUND))
-		status = host_real_path(&c->env, absolute, parent, error);
-	o->parent_relative = *relative;
-	o->parent_absolute = stored_absolute(*absolute, o->format);
-	if (status == VHDX_OK && o->parent_relative == NULL && o->parent_absolute == NULL)
+		status = host_real_path(&c->env, &made->absolute, parent, error);
+	if (status == VHDX_OK && o->format == VHDX_FORMAT_VHDX)
+		status = host_volume_path(&c->env, &made->volume, parent, error);
+	o->parent_relative = made->relative;
+	o->parent_absolute = stored_absolute(made->absolute, o->format);
+	o->parent_volume = made->volume;
+	if (status == VHDX_OK && o->parent_relative == NULL && o->parent_absolute == NULL && o->parent_volume == NULL)
 		status = bad(error, "no path leads from the child to its parent; say what shall be stored");
 	return status;
 }
 
 int create_on_host(const char *path, const struct vhdx_create_options *options, struct vhdx_error *error)
 {
-	char *relative = NULL, *absolute = NULL;
+	struct made_paths made = { NULL, NULL, NULL };
 	struct vhdx_file file = { NULL, NULL, NULL };
 	struct creation c;
 	int status = start(&c, &file, options, error); /* before any file is made */
 
 	if (status == VHDX_OK)
-		status = make_paths(&c, path, &relative, &absolute, error);
+		status = make_paths(&c, path, &made, error);
 	if (status == VHDX_OK)
-		status = host_open(&file, path, VHDX_FILE_CREATE | VHDX_FILE_WRITE, error);
+		status = host_open(&file, path, VHDX_FILE_CREATE | VHDX_FILE_WRITE | (c.options.file_flags & VHDX_FILE_SPARSE),
+				   error);
 	if (status == VHDX_OK) {
 		status = create_started(&c, error);
 		vhdx_file_close(&file);
 		if (status < 0)
 			(void)host_remove(path);
 	}
-	memory_release(&c.env, relative);
-	memory_release(&c.env, absolute);
+	memory_release(&c.env, made.relative);
+	memory_release(&c.env, made.absolute);
+	memory_release(&c.env, made.volume);
 	return status < 0 ? error_in_file(error, path, 0) : VHDX_OK;
 }
