@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* What fuzzing found, one test each; see fuzz/README.md. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "support/expect.h"
+#include "support/specimen.h"
+
+static void expect_write_fails(struct memfile *m, uint64_t offset, int status, const char *rule)
+{
+	const struct memfile *before = memfile_copy(m);
+	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
+	struct vhdx_file file = memfile_file(m, "image");
+	struct vhdx_error error = { .rule = "" };
+	struct testenv env;
+	vhdx_disk *disk;
+
+	testenv_start(&env, 1);
+	options.env = &env.env;
+	options.flags = VHDX_OPEN_WRITE;
+	cr_assert_eq(vhdx_open_file(&disk, &file, &options, &error), VHDX_OK, "%s", error.message);
+	cr_expect_eq(vhdx_write(disk, "x", 1, offset, &error), status, "%s", error.message);
+	cr_expect_str_eq(error.rule, rule);
+	cr_expect_eq(vhdx_close(disk), VHDX_OK);
+	cr_expect(memfile_equal(m, before, NULL), "the file was changed");
+	cr_expect_lt(atomic_load(&env.peak_bytes), 64u << 20);
+	cr_expect_eq(testenv_live(&env), 0);
+}
+
+/* Found by fuzz_create: type 1 made a VHD of disk type 1, which nobody opens. */
+Test(found, creating_refuses_types_that_do_not_exist)
+{
+	static const struct {
+		int format, type, preallocation;
+	} rows[] = { { VHDX_FORMAT_VHD, 1, 0 },
+		     { VHDX_FORMAT_VHDX, 1, 0 },
+		     { VHDX_FORMAT_VHD, 5, 0 },
+		     { VHDX_FORMAT_VHDX, 7, 0 },
+		     { VHDX_FORMAT_VHDX, VHDX_TYPE_FIXED, 3 } };
+
+	for (unsigned i = 0; i < 5; i++) {
+		struct vhdx_create_options options = VHDX_CREATE_OPTIONS_INIT;
+		struct memfile *m = memfile_new();
+		struct vhdx_file file = memfile_file(m, "new");
+
+		options.format = (enum vhdx_format)rows[i].format;
+		options.type = (enum vhdx_type)rows[i].type;
+		options.preallocation = (enum vhdx_preallocation)rows[i].preallocation;
+		options.size = RECIPE_MIB;
+		cr_expect_eq(vhdx_create_file(&file, &options, NULL), VHDX_E_ARGUMENT, "row %u", i);
+		cr_expect_eq(memfile_size(m), 0);
+		memfile_free(m);
+	}
+}
