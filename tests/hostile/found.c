@@ -52,3 +52,15 @@ Test(found, creating_refuses_types_that_do_not_exist)
 		memfile_free(m);
 	}
 }
+
+/* Found by fuzz_metadata: one bit for each MiB of a sparse file of exabytes was too much memory. */
+Test(found, writing_a_sparse_file_of_exabytes_takes_little_memory)
+{
+	struct memfile *m = memfile_copy(specimen_get(SPECIMEN_VHDX_DYNAMIC)->file);
+
+	memfile_set_size(m, UINT64_C(1) << 62);
+	expect_write_fails(m, RECIPE_MIB, VHDX_E_UNSUPPORTED, "");
+	memfile_set_size(m, UINT64_C(256) << 40);
+	expect_write_fails(m, RECIPE_MIB, VHDX_E_UNSUPPORTED, "");
+	memfile_free(m);
+}
