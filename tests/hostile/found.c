@@ -64,3 +64,39 @@ Test(found, writing_a_sparse_file_of_exabytes_takes_little_memory)
 	expect_write_fails(m, RECIPE_MIB, VHDX_E_UNSUPPORTED, "");
 	memfile_free(m);
 }
+
+/* Found by fuzz_vhd: of two blocks that share a place, writing one changed the other. */
+Test(found, writing_a_vhd_with_blocks_that_overlap_is_refused)
+{
+	static const struct recipe_vhd_block blocks[] = { { .index = 0, .seed = 1 },
+							  { .index = 1, .seed = 2 },
+							  { .index = 5, .seed = 3 } };
+	struct recipe_vhd k = RECIPE_VHD_INIT;
+	struct recipe_vhd_places p;
+	struct memfile *m;
+
+	k.blocks = blocks;
+	k.block_count = 3;
+	for (unsigned i = 0; i < 2; i++) {
+		m = recipe_vhd_new(&k, &p);
+		recipe_put_be(m, p.bat + 4, 4, (p.blocks[0] + i * UINT64_C(4096)) / 512);
+		expect_write_fails(m, 5 * UINT64_C(2097152), VHDX_E_DAMAGED, "VHD-070");
+		memfile_free(m);
+	}
+}
+
+/* The same, later: an entry that points beyond the end would name the block that is put there next. */
+Test(found, writing_a_vhd_with_blocks_beyond_its_end_is_refused)
+{
+	static const struct recipe_vhd_block blocks[] = { { .index = 0, .seed = 1 } };
+	struct recipe_vhd k = RECIPE_VHD_INIT;
+	struct recipe_vhd_places p;
+	struct memfile *m;
+
+	k.blocks = blocks;
+	k.block_count = 1;
+	m = recipe_vhd_new(&k, &p);
+	recipe_put_be(m, p.bat + 4, 4, (p.end + 3584) / 512);
+	expect_write_fails(m, 2 * UINT64_C(2097152), VHDX_E_DAMAGED, "VHD-070");
+	memfile_free(m);
+}

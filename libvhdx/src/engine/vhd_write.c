@@ -262,6 +262,9 @@ int vhd_write_block(struct image *image, const void *buffer, size_t length, uint
 
 	if (image->type == VHDX_TYPE_FIXED)
 		return plain_write(image, buffer, length, disk_offset, error);
+	status = vhd_check_blocks(j.w, error);
+	if (status < 0)
+		return status;
 	j.block = disk_offset >> v->block_shift;
 	j.in_block = disk_offset & (image->block_size - 1);
 	status = vhd_load_entry(v, j.block, &entry, error);

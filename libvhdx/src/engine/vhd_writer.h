@@ -23,6 +23,7 @@ enum { VHD_MAX_DIRTY_PAGES = 256 };
 struct vhd_writer {
 	struct vhd_image *v;
 	mutex allocation;
+	_Atomic bool blocks_are_good; /* the BAT was judged as a whole */
 	_Atomic bool front_is_good; /* the copy in front is durable: VHD-097 */
 	uint32_t max_change;        /* pages that one change may touch */
 	uint8_t footer[512];
@@ -39,6 +40,8 @@ struct vhd_writer {
 /* Ops of the image; fixed disks too. */
 int vhd_writer_start(struct image *image, struct vhdx_error *error);
 int vhd_write_block(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+/* VHD-070 for every entry, once. */
+int vhd_check_blocks(struct vhd_writer *w, struct vhdx_error *error);
 int vhd_commit(struct image *image, struct vhdx_error *error);
 /* Writes bitmaps of new blocks, which need no flush before them, when many pages are dirty; commits when that is not enough. */
 int vhd_relieve(struct vhd_writer *w, struct vhdx_error *error);
