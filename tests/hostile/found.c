@@ -100,3 +100,52 @@ Test(found, writing_a_vhd_with_blocks_beyond_its_end_is_refused)
 	expect_write_fails(m, 2 * UINT64_C(2097152), VHDX_E_DAMAGED, "VHD-070");
 	memfile_free(m);
 }
+
+static void expect_no_writing(struct memfile *m, int status, const char *rule)
+{
+	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
+	struct vhdx_file file = memfile_file(m, "image");
+	struct memfile *before = memfile_copy(m);
+	struct vhdx_error error = { .rule = "" };
+	vhdx_disk *disk;
+
+	options.flags = VHDX_OPEN_WRITE;
+	expect_opens(m);
+	cr_expect_eq(vhdx_open_file(&disk, &file, &options, &error), status, "%s", error.message);
+	cr_expect_str_eq(error.rule, rule);
+	cr_expect(memfile_equal(m, before, NULL), "the file was changed");
+	memfile_free(before);
+}
+
+/* Found by the matrix: a session began and ended half way, with a handle that could not be closed. */
+Test(found, VHDX_044_no_session_begins_without_sequence_numbers_for_it)
+{
+	static const uint64_t numbers[] = { UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 5 };
+
+	for (unsigned i = 0; i < 3; i++) {
+		const enum specimen_kind kinds[] = { SPECIMEN_VHDX_DYNAMIC, SPECIMEN_VHDX_LOG };
+
+		for (unsigned k = 0; k < 2; k++) {
+			struct memfile *m = memfile_copy(specimen_get(kinds[k])->file);
+
+			recipe_put(m, RECIPE_HEADER(1) + 8, 8, numbers[i]);
+			recipe_fix_header(m, 1);
+			expect_no_writing(m, VHDX_E_UNSUPPORTED, "VHDX-044");
+			memfile_free(m);
+		}
+	}
+}
+
+/* Found by the matrix: an empty log may stand beyond the end of the file, where a writer then put a block and its log. */
+Test(found, VHDX_035_no_session_begins_with_a_log_beyond_the_file)
+{
+	struct memfile *m = memfile_copy(specimen_get(SPECIMEN_VHDX_DYNAMIC)->file);
+
+	recipe_put(m, RECIPE_HEADER(1) + 72, 8, memfile_size(m));
+	recipe_fix_header(m, 1);
+	expect_no_writing(m, VHDX_E_DAMAGED, "VHDX-035");
+	recipe_put(m, RECIPE_HEADER(1) + 72, 8, memfile_size(m) / RECIPE_MIB * RECIPE_MIB + 7 * RECIPE_MIB);
+	recipe_fix_header(m, 1);
+	expect_no_writing(m, VHDX_E_DAMAGED, "VHDX-035");
+	memfile_free(m);
+}
