@@ -24,8 +24,8 @@ struct vhd_writer {
 	struct vhd_image *v;
 	mutex allocation;
 	_Atomic bool blocks_are_good; /* the BAT was judged as a whole */
-	_Atomic bool front_is_good; /* the copy in front is durable: VHD-097 */
-	uint32_t max_change;        /* pages that one change may touch */
+	_Atomic bool front_is_good;   /* the copy in front is durable: VHD-097 */
+	uint32_t max_change;          /* pages that one change may touch */
 	uint8_t footer[512];
 	/* under `commit` */
 	uint8_t *buffer; /* VHD_MAX_DIRTY_PAGES pages, of the commit in hand */
