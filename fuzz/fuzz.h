@@ -42,7 +42,9 @@ extern const struct fuzz_target fuzz_open, fuzz_log, fuzz_metadata, fuzz_vhd, fu
 
 enum { FUZZ_INPUT_MAX = 4096 };
 
-#if defined(__GNUC__)
+#if defined(__MINGW32__)
+__attribute__((format(gnu_printf, 1, 2)))
+#elif defined(__GNUC__)
 __attribute__((format(printf, 1, 2)))
 #endif
 _Noreturn void
