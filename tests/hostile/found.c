@@ -8,7 +8,7 @@
 
 static void expect_write_fails(struct memfile *m, uint64_t offset, int status, const char *rule)
 {
-	const struct memfile *before = memfile_copy(m);
+	struct memfile *before = memfile_copy(m);
 	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
 	struct vhdx_file file = memfile_file(m, "image");
 	struct vhdx_error error = { .rule = "" };
@@ -25,6 +25,7 @@ static void expect_write_fails(struct memfile *m, uint64_t offset, int status, c
 	cr_expect(memfile_equal(m, before, NULL), "the file was changed");
 	cr_expect_lt(atomic_load(&env.peak_bytes), 64u << 20);
 	cr_expect_eq(testenv_live(&env), 0);
+	memfile_free(before);
 }
 
 /* Found by fuzz_create: type 1 made a VHD of disk type 1, which nobody opens. */
