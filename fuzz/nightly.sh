@@ -29,7 +29,8 @@ cmake --build --preset fuzz >>build/findings/build.log || { tail build/findings/
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <($build/vhdx-fuzz-replay --list | sed 's/^fuzz_//')
 # a quarantine as large as usual would be most of the memory that a target may take
 export ASAN_OPTIONS=quarantine_size_mb=16:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
-limits=(-timeout=5 -rss_limit_mb=256 -malloc_limit_mb=64 -max_len=4096 -dict=$build/vhdx.dict)
+limits=(-timeout=5 -rss_limit_mb=256 -malloc_limit_mb=64 -max_len=4096 -dict=$build/vhdx.dict
+	-artifact_prefix=build/findings/)
 
 fuzz() {
 	local target=$1 dir=$corpus/$1 log=build/findings/$1.log status=0
