@@ -16,6 +16,7 @@ Installs what is missing with apt-get (as root or through sudo), builds, and run
   asan      gcc with AddressSanitizer, UndefinedBehaviorSanitizer and the leak check: every test but those labelled slow
   tsan      gcc with ThreadSanitizer: the test of threads
   clang     compiled only
+  fuzz      clang with libFuzzer and the two sanitizers: a fixed number of runs of each fuzz target
 
 Warnings are errors everywhere. The builds are in build/<name>, what they and the tests print in build/log. The last line
 counts the tests of all runs. A test that is skipped counts as failed, except those that need the real images when there are none
@@ -93,7 +94,7 @@ may_be_skipped() {
 	case $1 in
 	*golden*) [ -z "$images" ] || ! { [ -f "$images/manifest.json" ] || [ -f ../shared/images/manifest.json ]; } ;;
 	cli/inspect) [ -z "$images" ] ;;
-	cli/windows | cli/wine-*) [ -z "${VHDX_WINE_BIN:-}" ] || ! command -v wine >/dev/null ;;
+	cli/windows | cli/wine-* | fuzz/windows) [ -z "${VHDX_WINE_BIN:-}" ] || ! command -v wine >/dev/null ;;
 	*) false ;;
 	esac
 }
@@ -158,6 +159,10 @@ if [ $quick = no ]; then
 	fi
 	printf '\n'
 	build clang || true
+	printf '\n'
+	if build fuzz; then
+		ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=16 tests fuzz -R '^fuzz/run/'
+	fi
 fi
 
 printf '\n'

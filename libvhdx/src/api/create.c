@@ -11,7 +11,7 @@ static struct vhdx_create_options create_options(const struct vhdx_create_option
 {
 	struct vhdx_create_options options = VHDX_CREATE_OPTIONS_INIT;
 
-	memcpy(&options, given, min_u64(given->struct_size, sizeof(options)));
+	memcpy(&options, given, (size_t)min_u64(given->struct_size, sizeof(options)));
 	return options;
 }
 

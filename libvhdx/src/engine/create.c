@@ -123,6 +123,11 @@ static int complete(struct creation *c, struct vhdx_error *error)
 		return status;
 	if (o->type == VHDX_TYPE_ANY)
 		o->type = c->parent != NULL ? VHDX_TYPE_DIFFERENCING : VHDX_TYPE_DYNAMIC;
+	if (o->type != VHDX_TYPE_FIXED && o->type != VHDX_TYPE_DYNAMIC && o->type != VHDX_TYPE_DIFFERENCING)
+		return bad(error, "a new image is fixed, dynamic or differencing");
+	if (o->preallocation != VHDX_PREALLOCATE_NONE && o->preallocation != VHDX_PREALLOCATE_RESERVE &&
+	    o->preallocation != VHDX_PREALLOCATE_FULL)
+		return bad(error, "there is no such preallocation");
 	if (o->type != VHDX_TYPE_FIXED && o->preallocation != VHDX_PREALLOCATE_NONE)
 		return bad(error, "only a fixed disk can be preallocated");
 	if (o->preallocation != VHDX_PREALLOCATE_NONE && (o->file_flags & VHDX_FILE_SPARSE))

@@ -273,7 +273,7 @@ int vhd_write_block(struct image *image, const void *buffer, size_t length, uint
 		return plain_write(image, buffer, length, disk_offset, error);
 	j.block = disk_offset >> v->block_shift;
 	j.in_block = disk_offset & (image->block_size - 1);
-	status = vhd_check_places(j.w, error);
+	status = vhd_check_blocks(j.w, error);
 	if (status == VHDX_OK)
 		status = vhd_load_entry(v, j.block, &entry, error);
 	if (status < 0)
@@ -293,7 +293,7 @@ int vhd_discard_block(struct image *image, uint64_t length, uint64_t disk_offset
 
 	if (image->type == VHDX_TYPE_FIXED)
 		return VHDX_OK;
-	status = vhd_check_places(v->writer, error);
+	status = vhd_check_blocks(v->writer, error);
 	if (status == VHDX_OK)
 		status = vhd_load_entry(v, disk_offset >> v->block_shift, &entry, error);
 	if (status < 0 || entry == VHD_UNALLOCATED)
