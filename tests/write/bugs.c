@@ -316,3 +316,50 @@ Test(bugs, B_75_no_flush_succeeds_after_one_that_failed)
 	cr_assert_neq(vhdx_close(disk), VHDX_OK);
 	cow_free(image);
 }
+
+/* Bytes of the host file that are not zero, in pages. */
+static uint64_t held(struct cowfile *image)
+{
+	uint8_t page[4096];
+	uint64_t found = 0;
+
+	for (uint64_t at = 0; at < image->size; at += sizeof(page)) {
+		size_t length = image->size - at < sizeof(page) ? (size_t)(image->size - at) : sizeof(page);
+
+		cow_read(image, page, length, at);
+		for (size_t i = 0; i < length; i++) {
+			if (page[i] != 0) {
+				found += sizeof(page);
+				break;
+			}
+		}
+	}
+	return found;
+}
+
+/* fstrim on a mounted image must shrink what it costs the host, in the middle of the file too; and what is behind must survive. */
+Test(discard, gives_space_back_to_the_host)
+{
+	for (int format = VHDX_FORMAT_VHDX; format <= VHDX_FORMAT_VHD; format++) {
+		struct cowfile *image = make((enum vhdx_format)format, VHDX_TYPE_DYNAMIC, 16 * MIB, NULL);
+		vhdx_disk *disk = open_disk(image, NULL, VHDX_OPEN_WRITE);
+		uint64_t full;
+
+		put(disk, 0, 8 * MIB, 5);
+		cr_assert_eq(vhdx_flush(disk, NULL), VHDX_OK);
+		full = held(image);
+		cr_assert_eq(vhdx_discard(disk, 2 * MIB, 4 * MIB, NULL), VHDX_OK);
+		cr_assert_eq(vhdx_flush(disk, NULL), VHDX_OK);
+		cr_assert_leq(held(image), full - 4 * MIB + 16384);
+		expect(disk, 0, 2 * MIB, 5);
+		expect(disk, 2 * MIB, 4 * MIB, 0);
+		expect(disk, 6 * MIB, 2 * MIB, 5);
+		put(disk, 3 * MIB, 512, 6);
+		cr_assert_eq(vhdx_close(disk), VHDX_OK);
+		disk = open_disk(image, NULL, 0);
+		expect(disk, 3 * MIB, 512, 6);
+		expect(disk, 3 * MIB + 512, 3 * MIB - 512, 0);
+		vhdx_close(disk);
+		cow_free(image);
+	}
+}

@@ -388,7 +388,6 @@ static void vhd_release(struct image *base)
 	memory_release(base->env, base);
 }
 
-/* No discard: a VHD cannot give a block back. */
 static const struct image_ops vhd_ops = {
 	.map = vhd_map,
 	.info = vhd_info,
@@ -396,6 +395,7 @@ static const struct image_ops vhd_ops = {
 	.release = vhd_release,
 	.start = vhd_writer_start,
 	.write = vhd_write_block,
+	.discard = vhd_discard_block,
 	.flush = vhd_commit,
 	.finish = vhd_commit,
 };

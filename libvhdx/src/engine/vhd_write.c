@@ -272,3 +272,23 @@ int vhd_write_block(struct image *image, const void *buffer, size_t length, uint
 		return write_present(&j, error);
 	return buffer == NULL && !is_differencing(&j) ? VHDX_OK : write_new(&j, error);
 }
+
+/*
+ * A VHD cannot give a block back, but the host can take its data. Not of a differencing disk: there the sectors that the child does not hold would go on showing the
+ * parent between zeros, and a fixed disk keeps its space on purpose.
+ */
+int vhd_discard_block(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error)
+{
+	struct vhd_image *v = (struct vhd_image *)image;
+	uint32_t entry;
+	int status;
+
+	if (image->type != VHDX_TYPE_DYNAMIC)
+		return VHDX_OK;
+	status = vhd_load_entry(v, disk_offset >> v->block_shift, &entry, error);
+	if (status < 0 || entry == VHD_UNALLOCATED)
+		return status;
+	status = file_punch(&image->view.file, (uint64_t)entry * VHD_SECTOR + v->bitmap_size, length, error);
+	atomic_fetch_add(&image->writing->change, 1);
+	return status < 0 ? writing_failed(image, error) : VHDX_OK;
+}

@@ -39,6 +39,7 @@ struct vhd_writer {
 /* Ops of the image; fixed disks too. */
 int vhd_writer_start(struct image *image, struct vhdx_error *error);
 int vhd_write_block(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+int vhd_discard_block(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error);
 int vhd_commit(struct image *image, struct vhdx_error *error);
 /* Writes bitmaps of new blocks, which need no flush before them, when many pages are dirty; commits when that is not enough. */
 int vhd_relieve(struct vhd_writer *w, struct vhdx_error *error);

@@ -37,12 +37,30 @@ static void forget_applied(struct vhdx_writer *w)
 	mutex_unlock(&w->v->base.cache->fill);
 }
 
+/*
+ * Gives the host the space that is about to be free. What it does not take back stays where it is and is no failure: free space counts as foreign stale
+ * whatever it holds.
+ */
+static void punch_leaving(struct vhdx_writer *w)
+{
+	for (size_t i = 0; i < w->space.leaving_logged; i++) {
+		struct space_piece piece;
+		struct vhdx_error ignored;
+
+		mutex_lock(&w->v->base.cache->fill); /* another thread may add to the array, and move it */
+		piece = w->space.leaving[i];
+		mutex_unlock(&w->v->base.cache->fill);
+		(void)file_punch(&w->v->base.view.file, piece.file_offset, piece.length, &ignored);
+	}
+}
+
 /* Space that durable entries freed may be used when nobody is on his way to it any more: W6. */
 static void free_space(struct vhdx_writer *w)
 {
 	if (w->space.leaving_logged == 0)
 		return;
 	epoch_wait(w->v->base.writing->readers);
+	punch_leaving(w);
 	mutex_lock(&w->v->base.cache->fill);
 	space_durable(&w->space);
 	mutex_unlock(&w->v->base.cache->fill);
