@@ -421,7 +421,10 @@ static int io_zero(void *handle, uint64_t offset, uint64_t length, struct vhdx_e
 	return VHDX_OK;
 }
 
-/* Like zeroing, but never asked to fail: giving space back is a favour, and its failure no harm. */
+/*
+ * Like zeroing, of multiples of 1 MiB only: what is given back as a favour, and is never asked to fail. All else is not supported, so that it goes through io_zero and
+ * its faults.
+ */
 static int io_punch(void *handle, uint64_t offset, uint64_t length, struct vhdx_error *error)
 {
 	uint64_t size = ((const struct cowfile *)handle)->size;
@@ -430,6 +433,8 @@ static int io_punch(void *handle, uint64_t offset, uint64_t length, struct vhdx_
 	if (offset >= size)
 		return VHDX_OK;
 	length = length < size - offset ? length : size - offset;
+	if (offset % PAGE != 0 || length % COW_GROUP != 0)
+		return VHDX_E_UNSUPPORTED;
 	note(handle, CHANGE_ZERO, offset, length, NULL);
 	put(handle, NULL, length, offset);
 	return VHDX_OK;

@@ -45,12 +45,11 @@ static void punch_leaving(struct vhdx_writer *w)
 {
 	for (size_t i = 0; i < w->space.leaving_logged; i++) {
 		struct space_piece piece;
-		struct vhdx_error ignored;
 
 		mutex_lock(&w->v->base.cache->fill); /* another thread may add to the array, and move it */
 		piece = w->space.leaving[i];
 		mutex_unlock(&w->v->base.cache->fill);
-		(void)file_punch(&w->v->base.view.file, piece.file_offset, piece.length, &ignored);
+		(void)file_try_punch(&w->v->base.view.file, piece.file_offset, piece.length);
 	}
 }
 
