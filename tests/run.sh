@@ -47,7 +47,8 @@ esac
 
 needed=(gcc g++ libc6-dev cmake ninja-build pkg-config zlib1g-dev libxxhash-dev libcriterion-dev libssl-dev libvhdi-dev
 	qemu-utils libvhdi-utils p7zip-full xxhash xz-utils jq mandoc valgrind strace clang-format
-	e2fsprogs xfsprogs btrfs-progs dosfstools exfatprogs f2fs-tools ntfs-3g)
+	e2fsprogs xfsprogs btrfs-progs dosfstools exfatprogs f2fs-tools ntfs-3g
+	nbdkit nbdkit-plugin-dev libnbd-bin libnbd-dev fio)
 [ $quick = yes ] || needed+=(clang libclang-rt-14-dev gcc-mingw-w64-x86-64 libz-mingw-w64-dev)
 images=${VHDX_SAMPLES:-}
 if [ -z "$images" ] && [ -f ../shared/images/manifest.json ]; then

@@ -1,0 +1,17 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The server is killed at random moments, and nothing that was flushed is lost (kill.c).
+#
+#     kill.sh [--nightly]       VHDX_TEST_KILL is the program of kill.c, VHDX_BIN the directory of the programs
+#
+# With --nightly 200 moments else a few.
+# shellcheck source=tests/serve/support.sh
+. "$(dirname "$0")/support.sh"
+moments=8
+[ "${1-}" != --nightly ] || moments=200
+: "${VHDX_TEST_KILL:?is not set: the program of kill.c}"
+
+"$VHDX_TEST_KILL" "$plugin" . $moments ${SEED:+$SEED} || fail 'nbdkit was killed'
+ok "nbdkit, killed $moments times"
+finish
