@@ -189,6 +189,7 @@ if [ "$(id -u)" = 0 ] && "$serve_tests/able.sh" loop; then
 	refuse_fs 'no partition holds a filesystem'
 	refuse_fs 'no partition 3; there are: 1 (unknown, 4 MiB), 2 (unknown, 10 MiB)' --partition 3
 	refuse_fs 'mount(8) failed' --partition 2
+	refuse_fs 'mount(8) failed' --partition 2 --foreground
 	expect 0 vhdx-mount -w disk.vhdx $m
 	mkfs.ext4 -q -F -L one $m/p1
 	expect 0 vhdx-mount -u $m

@@ -230,7 +230,9 @@ static int serve_until_unmounted(const struct request *request, struct serve *se
 		result = TOOL_FAILED;
 	fuse_session_unmount(serve->session);
 	fuse_session_destroy(serve->session);
-	return close_tree(serve) == TOOL_DONE ? result : TOOL_FAILED;
+	result = close_tree(serve) == TOOL_DONE ? result : TOOL_FAILED;
+	(void)close(request->lock); /* who unmounts waits for this, in start() too */
+	return result;
 }
 
 /* In the process beside the server: everything is there when it returns. */
