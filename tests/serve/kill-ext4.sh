@@ -51,7 +51,7 @@ start() {
 	vhdx-mount --foreground --fs --write -o "$options" $image $m 2>"$stderr" &
 	server=$!
 	disown
-	for ((i = 0; i < 1000; i++)); do
+	for ((i = 0; i < 6000; i++)); do
 		! grep -q " $m ext4 " /proc/mounts || return 0
 		sleep 0.01
 	done
@@ -76,7 +76,7 @@ one_moment() {
 	for i in "${writers[@]}"; do
 		wait "$i" 2>/dev/null || true
 	done
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 3000; i++)); do
 		umount $m 2>/dev/null || [ -n "$(mounts)" ] || break
 		sleep 0.02
 	done

@@ -175,7 +175,7 @@ static struct nbd_handle *connect_server(void)
 {
 	const struct timespec moment = { .tv_nsec = 10 * 1000 * 1000 };
 
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		struct nbd_handle *nbd = nbd_create();
 
 		if (nbd != NULL && nbd_connect_unix(nbd, world.socket) == 0)

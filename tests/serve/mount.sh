@@ -108,7 +108,7 @@ for how in umount signal; do
 	vhdx-create -q disk.vhdx 8M
 	vhdx-mount --foreground --write disk.vhdx $m 2>"$stderr" &
 	server=$!
-	for ((i = 0; i < 500; i++)); do
+	for ((i = 0; i < 3000; i++)); do
 		[ ! -e $m/disk ] || break
 		sleep 0.02
 	done
@@ -129,7 +129,7 @@ vhdx-create -q disk.vhdx 8M
 vhdx-mount -f -w disk.vhdx $m &
 server=$!
 disown
-for ((i = 0; i < 500; i++)); do
+for ((i = 0; i < 3000; i++)); do
 	[ ! -e $m/disk ] || break
 	sleep 0.02
 done
@@ -204,7 +204,7 @@ if [ "$(id -u)" = 0 ] && "$serve_tests/able.sh" loop; then
 	grep -q " $m ext4 .*noatime" /proc/mounts || fail 'options do not reach mount(8)'
 	echo here >$m/file
 	umount $m # which does not wait for the server
-	for ((i = 0; i < 500; i++)); do
+	for ((i = 0; i < 3000; i++)); do
 		! vhdx-inspect disk.vhdx >/dev/null 2>&1 || break
 		sleep 0.02
 	done
