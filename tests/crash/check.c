@@ -15,7 +15,7 @@ void check_start(struct test *t, const struct kind *kind)
 	uint64_t most = kind->wide != 0 ? kind->wide * UINT64_C(1) * WIDE_ROUNDS * WIDE_SECTORS * ORACLE_SECTOR : 0;
 
 	workload_start(&t->w, kind);
-	most = kind->wide != 0 ? most : t->w.disk_size;
+	most = kind->wide != 0 ? most : t->w.oracle.sectors * ORACLE_SECTOR;
 	t->content = malloc(most);
 	t->found = malloc(most);
 	if (t->content == NULL || t->found == NULL)
@@ -55,10 +55,10 @@ static int read_state(struct test *t, const struct watch *watch, struct cowfile 
 	if (status < 0)
 		return status;
 	status = vhdx_get_info(disk, 0, info, error);
-	if (status == VHDX_OK && info->virtual_size != t->w.disk_size)
+	if (status == VHDX_OK && info->virtual_size != t->w.first_size && info->virtual_size != t->w.first_size + GROWN)
 		status = VHDX_E_DAMAGED;
 	if (status == VHDX_OK)
-		status = watch_read(watch, disk, content, error);
+		status = watch_read(t, watch, disk, content, error);
 	if (vhdx_close(disk) < 0 && status == VHDX_OK)
 		status = error->status = VHDX_E_IO;
 	return status;
@@ -112,6 +112,7 @@ static int crash_replay(struct again *a, struct cowfile *state, const struct rec
 			    .seed = 1,
 			    .few = t->w.kind->wide != 0,
 			    .spoil_below = t->w.structures_end,
+			    .spoil_footers = t->w.kind->format == VHDX_FORMAT_VHD && t->w.kind->type != VHDX_TYPE_FIXED,
 			    .check = check_replay_state,
 			    .context = a };
 	int result = states_enumerate(&s);
@@ -178,6 +179,10 @@ static int check_content(struct test *t, struct watch *watch, const struct vhdx_
 	uint64_t sector;
 	int value, allowed[64], length;
 
+	if (!workload_allows_size(&t->w, end, info->virtual_size)) {
+		(void)snprintf(detail, sizeof(detail), "the disk has %" PRIu64 " bytes", info->virtual_size);
+		return violate(t, what, detail);
+	}
 	if (!watch_compare(watch, &t->w.oracle, end, t->content, &sector, &value)) {
 		size_t count = oracle_allowed(&t->w.oracle, end, sector, allowed, 64);
 
@@ -205,15 +210,15 @@ static void dump(struct test *t, struct cowfile *state, const struct vhdx_info *
 	    t->dumped == MOST_DUMPED || t->distinct % 37 != 0)
 		return;
 	(void)snprintf(path, sizeof(path), "%s/%s-%s-%02u.vhdx", t->dump, t->w.kind->name, t->part, t->dumped++);
-	whole = malloc(t->w.disk_size);
+	whole = malloc(info->virtual_size);
 	if (whole == NULL || cow_save(state, path) != 0 || workload_open(&t->w, &disk, state, 0, &error) < 0)
 		abort();
-	if (vhdx_read(disk, whole, t->w.disk_size, 0, &error) < 0)
+	if (vhdx_read(disk, whole, info->virtual_size, 0, &error) < 0)
 		abort();
 	vhdx_close(disk);
 	memcpy(strrchr(path, '.'), ".raw", 5);
 	out = fopen(path, "wb");
-	if (out == NULL || fwrite(whole, 1, t->w.disk_size, out) != t->w.disk_size || fclose(out) != 0)
+	if (out == NULL || fwrite(whole, 1, info->virtual_size, out) != info->virtual_size || fclose(out) != 0)
 		abort();
 	free(whole);
 }
@@ -255,6 +260,7 @@ int check_crashes(struct test *t, size_t from, unsigned samples, uint64_t seed)
 			    .seed = seed,
 			    .few = t->w.kind->wide != 0,
 			    .spoil_below = t->w.structures_end,
+			    .spoil_footers = t->w.kind->format == VHDX_FORMAT_VHD && t->w.kind->type != VHDX_TYPE_FIXED,
 			    .check = check_state,
 			    .context = t };
 	int result;

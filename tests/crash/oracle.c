@@ -6,7 +6,7 @@
 
 void oracle_start(struct oracle *o, uint64_t sectors)
 {
-	*o = (struct oracle){ .sectors = sectors, .initial = calloc(sectors, sizeof(int)) };
+	*o = (struct oracle){ .sectors = sectors, .initial = calloc(sectors + 1, sizeof(int)) };
 	if (o->initial == NULL)
 		abort();
 }

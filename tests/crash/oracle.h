@@ -25,7 +25,7 @@ struct oracle_event {
 
 struct oracle {
 	uint64_t sectors;
-	int *initial; /* value of each sector when recording began: durable */
+	int *initial; /* value of each sector, and of one more for the caller's use, when recording began: durable */
 	struct oracle_event *events;
 	size_t count;
 	size_t capacity;

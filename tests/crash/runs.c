@@ -76,6 +76,8 @@ int run_chosen(struct test *t)
 		{ OP_WRITE_PARTIAL, OP_FLUSH, OP_WRITE_SPAN, OP_FLUSH, OP_DISCARD, OP_WRITE_IN, OP_FLUSH, OP_CLOSE, END },
 		{ OP_WRITE_PARTIAL, OP_CLOSE, OP_WRITE_SPAN, OP_FLUSH, OP_ZERO_PART, OP_CLOSE, OP_WRITE_IN, OP_FLUSH, END },
 		{ OP_ZERO_BLOCK, OP_CLOSE, OP_WRITE_SPAN, OP_WRITE_IN, OP_FLUSH, OP_DISCARD, OP_FLUSH, OP_CLOSE, END },
+		{ OP_WRITE_NEW, OP_RESIZE, OP_WRITE_SPAN, OP_FLUSH, OP_RESIZE, OP_WRITE_IN, OP_KILL, OP_RESIZE, OP_CLOSE },
+		{ OP_RESIZE, OP_CLOSE, OP_RESIZE, OP_RESIZE, OP_KILL, OP_RESIZE, OP_FLUSH, OP_WRITE_NEW, OP_RESIZE },
 		{ OP_WRITE_NEW, OP_FLUSH, OP_KILL, OP_DISCARD, OP_FLUSH, OP_WRITE_SPAN, OP_KILL, OP_FLUSH, END },
 	};
 	int result = 0;
@@ -96,7 +98,8 @@ static uint64_t next_random(uint64_t *state, uint64_t below)
 
 static int random_step(struct test *t, uint64_t *state, struct vhdx_error *error)
 {
-	uint64_t unit = t->w.kind->sector / ORACLE_SECTOR, sectors = t->w.oracle.sectors / unit, choice = next_random(state, 100);
+	uint64_t unit = t->w.kind->sector / ORACLE_SECTOR, sectors = t->w.disk_size / ORACLE_SECTOR / unit,
+		 choice = next_random(state, 100);
 	uint64_t sector = next_random(state, sectors), count = 1 + next_random(state, 40);
 	enum op op;
 

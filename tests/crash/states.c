@@ -156,7 +156,10 @@ static bool can_spoil(const struct segment *s, size_t index)
 {
 	const struct change *c = &s->changes[index];
 
-	return c->kind == CHANGE_WRITE && c->offset + c->length <= s->states->spoil_below;
+	if (c->kind != CHANGE_WRITE)
+		return false;
+	return c->offset + c->length <= s->states->spoil_below ||
+	       (s->states->spoil_footers && c->length == SECTOR && memcmp(c->bytes, "conectix", 8) == 0);
 }
 
 /* Each alone, and all that were in flight. */
@@ -184,7 +187,7 @@ static int one_segment(struct segment *s)
 	result = s->count <= MAX_EXHAUSTIVE ? all_subsets(s) : some_subsets(s);
 	if (result == 0)
 		result = torn_writes(s);
-	if (result == 0 && s->states->spoil_below != 0)
+	if (result == 0 && (s->states->spoil_below != 0 || s->states->spoil_footers))
 		result = spoiled_writes(s);
 	free(s->fate);
 	seen_clear(&s->seen);

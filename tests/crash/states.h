@@ -20,6 +20,7 @@ struct states {
 	uint64_t seed;
 	bool few;             /* one torn and one spoiled state for each change */
 	uint64_t spoil_below; /* changes below this file offset may be spoiled; 0: none */
+	bool spoil_footers;   /* and the footers of a VHD, of which there are two */
 	state_check check;    /* for each state whose content was not seen since the last flush */
 	void *context;
 	uint64_t made; /* counts all of them */

@@ -79,15 +79,14 @@ void watch_drop(struct test *t)
 	watch_free(&t->all);
 }
 
-int watch_read(const struct watch *watch, vhdx_disk *disk, uint8_t *content, struct vhdx_error *error)
+int watch_read(const struct test *t, const struct watch *watch, vhdx_disk *disk, uint8_t *content, struct vhdx_error *error)
 {
 	int status = VHDX_OK;
 
 	for (size_t i = 0; status == VHDX_OK && i < watch->count; i++) {
 		const struct watch_range *r = &watch->ranges[i];
 
-		status = vhdx_read(disk, content + r->at * ORACLE_SECTOR, (size_t)(r->count * ORACLE_SECTOR),
-				   r->sector * ORACLE_SECTOR, error);
+		status = workload_read_part(&t->w, disk, content + r->at * ORACLE_SECTOR, r->sector, r->count, error);
 	}
 	return status;
 }

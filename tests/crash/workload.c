@@ -6,10 +6,11 @@
 #include <string.h>
 
 #define MIB UINT64_C(1048576)
-enum { BLOCK = BLOCK_SECTORS };
+enum { BLOCK = BLOCK_SECTORS, SMALL = 0, LARGE = 1 }; /* the sizes are values of one sector more */
 
-const char *const op_names[OP_COUNT] = { "write-in-block", "write-new-block", "write-partial", "write-spanning", "zero-block",
-					 "zero-part",      "discard",         "flush",         "close",          "kill" };
+const char *const op_names[OP_COUNT] = { "write-in-block", "write-new-block", "write-partial", "write-spanning",
+					 "zero-block",     "zero-part",       "discard",       "resize",
+					 "flush",          "close",           "kill" };
 
 const struct kind kinds[] = {
 	{ "vhdx-dynamic-512", VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 512, 0 },
@@ -21,7 +22,7 @@ const struct kind kinds[] = {
 	{ "vhd-dynamic", VHDX_FORMAT_VHD, VHDX_TYPE_DYNAMIC, 512, 0 },
 	{ "vhd-differencing", VHDX_FORMAT_VHD, VHDX_TYPE_DIFFERENCING, 512, 0 },
 	{ "vhd-fixed", VHDX_FORMAT_VHD, VHDX_TYPE_FIXED, 512, 0 },
-	{ "vhdx-wide", VHDX_FORMAT_VHDX, VHDX_TYPE_DIFFERENCING, 512, 48 },
+	{ "vhdx-wide", VHDX_FORMAT_VHDX, VHDX_TYPE_DIFFERENCING, 512, 90 },
 };
 const size_t kind_count = sizeof(kinds) / sizeof(kinds[0]);
 
@@ -170,7 +171,7 @@ static void make_with_parent(struct workload *w)
 		if (vhdx_close(parent) < 0)
 			die("close parent", &(struct vhdx_error){ .status = VHDX_E_IO });
 	} else {
-		note_parent(w, 0, w->oracle.sectors);
+		note_parent(w, 0, w->disk_size / ORACLE_SECTOR);
 	}
 	parent = open_parent(w, 0);
 	make(w, w->file, VHDX_TYPE_DIFFERENCING, parent, NULL);
@@ -201,7 +202,9 @@ void workload_start(struct workload *w, const struct kind *kind)
 	random_state = 1;
 	*w = (struct workload){ .kind = kind, .file = cow_new(), .next_value = 2 };
 	w->disk_size = kind->wide != 0 ? kind->wide * 512 * MIB : 3 * MIB + MIB / 2;
-	oracle_start(&w->oracle, w->disk_size / ORACLE_SECTOR);
+	w->first_size = w->disk_size;
+	oracle_start(&w->oracle, (w->disk_size + (kind->wide != 0 ? 0 : GROWN)) / ORACLE_SECTOR);
+	w->oracle.initial[w->oracle.sectors] = SMALL;
 	if (kind->type == VHDX_TYPE_DIFFERENCING)
 		make_with_parent(w);
 	else
@@ -230,6 +233,7 @@ void workload_reset(struct workload *w)
 	w->next_value = 3;
 	w->killed_at = 0;
 	w->oracle.count = 0;
+	w->disk_size = w->first_size;
 	cow_free(w->file);
 	w->file = cow_copy(w->start);
 	w->file->record = &w->record;
@@ -247,6 +251,39 @@ void workload_end(struct workload *w)
 	cow_free(w->file);
 	cow_free(w->start);
 	cow_free(w->parent);
+}
+
+int workload_read_part(const struct workload *w, vhdx_disk *disk, uint8_t *bytes, uint64_t sector, uint64_t count,
+		       struct vhdx_error *error)
+{
+	uint64_t end = vhdx_disk_size(disk) / ORACLE_SECTOR, inside = sector >= end ? 0 : end - sector, old = w->first_size;
+	int status;
+
+	inside = inside < count ? inside : count;
+	memset(bytes, 0, count * ORACLE_SECTOR);
+	status = inside == 0 ? VHDX_OK : vhdx_read(disk, bytes, inside * ORACLE_SECTOR, sector * ORACLE_SECTOR, error);
+	/* the one footer of a fixed VHD, caught on its way: see vhdx_resize */
+	old = old / ORACLE_SECTOR - sector;
+	if (w->kind->format == VHDX_FORMAT_VHD && w->kind->type == VHDX_TYPE_FIXED && old < inside &&
+	    memcmp(bytes + old * ORACLE_SECTOR, "conectix", 8) == 0)
+		memset(bytes + old * ORACLE_SECTOR, 0, ORACLE_SECTOR);
+	return status;
+}
+
+int workload_read(const struct workload *w, vhdx_disk *disk, uint8_t *bytes, struct vhdx_error *error)
+{
+	return workload_read_part(w, disk, bytes, 0, w->oracle.sectors, error);
+}
+
+bool workload_allows_size(const struct workload *w, size_t end, uint64_t size)
+{
+	int values[64];
+	size_t count = oracle_allowed(&w->oracle, end, w->oracle.sectors, values, 64);
+
+	for (size_t i = 0; i < count; i++)
+		if (size == w->first_size + (values[i] == LARGE ? GROWN : 0))
+			return true;
+	return false;
 }
 
 int workload_write(struct workload *w, uint64_t sector, uint64_t count, struct vhdx_error *error)
@@ -337,9 +374,15 @@ static bool is_allowed(const struct workload *w, uint64_t sector, int value)
 /* What the next process finds is what it goes on with. */
 static int take_as_found(struct workload *w, struct vhdx_error *error)
 {
-	uint8_t *bytes = malloc(w->disk_size);
+	uint8_t *bytes = malloc(w->oracle.sectors * ORACLE_SECTOR);
 	size_t position = w->record.count;
-	int status = vhdx_read(w->disk, bytes, w->disk_size, 0, error);
+	int status = workload_read(w, w->disk, bytes, error);
+
+	w->disk_size = vhdx_disk_size(w->disk);
+	if (!workload_allows_size(w, position, w->disk_size))
+		status = VHDX_E_DAMAGED;
+	else
+		oracle_write(&w->oracle, position, w->oracle.sectors, 1, w->disk_size == w->first_size ? SMALL : LARGE);
 
 	for (uint64_t s = 0; status == VHDX_OK && s < w->oracle.sectors; s++) {
 		int value = oracle_value(bytes + s * ORACLE_SECTOR, s);
@@ -375,6 +418,28 @@ static int kill_and_open(struct workload *w, struct vhdx_error *error)
 	return status == VHDX_OK ? take_as_found(w, error) : status;
 }
 
+/* A change of size makes everything durable. What is written then crosses the old end. */
+static int resize(struct workload *w, struct vhdx_error *error)
+{
+	bool grows = w->disk_size == w->first_size;
+	uint64_t size = w->first_size + (grows ? GROWN : 0), first = w->first_size / ORACLE_SECTOR;
+	int status;
+
+	if (w->kind->wide != 0)
+		return VHDX_OK;
+	oracle_write(&w->oracle, w->record.count, w->oracle.sectors, 1, grows ? LARGE : SMALL);
+	if (!grows)
+		oracle_write(&w->oracle, w->record.count, first, GROWN / ORACLE_SECTOR, 0);
+	status = vhdx_resize(w->disk, size, VHDX_RESIZE_CUT, error);
+	if (status < 0) {
+		oracle_doubt(&w->oracle);
+		return status;
+	}
+	w->disk_size = size;
+	acknowledge(w);
+	return grows ? workload_write(w, first - 64, 128, error) : VHDX_OK;
+}
+
 int workload_run(struct workload *w, enum op op, struct vhdx_error *error)
 {
 	int status;
@@ -387,6 +452,7 @@ int workload_run(struct workload *w, enum op op, struct vhdx_error *error)
 	case OP_ZERO_BLOCK: return workload_zero(w, 0, BLOCK, error);
 	case OP_ZERO_PART: return workload_zero(w, 32, 48, error);
 	case OP_DISCARD: return workload_discard(w, 0, 2 * BLOCK, error);
+	case OP_RESIZE: return resize(w, error);
 	case OP_FLUSH:
 		status = vhdx_flush(w->disk, error);
 		if (status == VHDX_OK)

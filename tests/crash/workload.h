@@ -14,6 +14,7 @@ enum op {
 	OP_ZERO_BLOCK,
 	OP_ZERO_PART,
 	OP_DISCARD,
+	OP_RESIZE, /* larger and smaller in turn */
 	OP_FLUSH,
 	OP_CLOSE,
 	OP_KILL,
@@ -31,7 +32,7 @@ struct kind {
 /* The last one is wide: 512 blocks for each page of its BAT, and a parent with something in the first sectors of the first WIDE_ROUNDS blocks of each. */
 extern const struct kind kinds[];
 extern const size_t kind_count;
-enum { WIDE_ROUNDS = 8, WIDE_SECTORS = 8, BLOCK_SECTORS = 2048 };
+enum { GROWN = 3 * 512 * 1024, WIDE_ROUNDS = 8, WIDE_SECTORS = 8, BLOCK_SECTORS = 2048 };
 
 struct workload {
 	const struct kind *kind;
@@ -42,8 +43,9 @@ struct workload {
 	struct oracle oracle;
 	struct vhdx_disk *disk; /* NULL when closed */
 	int next_value;
-	size_t killed_at; /* changes recorded when the last process died */
-	uint64_t disk_size;
+	size_t killed_at;   /* changes recorded when the last process died */
+	uint64_t disk_size; /* as it is now; the oracle has room for the largest, and what is behind the end is zeros */
+	uint64_t first_size;
 	uint64_t structures_end;  /* headers, log, metadata and BAT lie below; 0 for VHD */
 	struct vhdx_guid file_id; /* FileWriteGuid and DataWriteGuid at the start */
 	struct vhdx_guid data_id;
@@ -69,6 +71,13 @@ int workload_run(struct workload *w, enum op op, struct vhdx_error *error);
 int workload_write(struct workload *w, uint64_t sector, uint64_t count, struct vhdx_error *error);
 int workload_zero(struct workload *w, uint64_t sector, uint64_t count, struct vhdx_error *error);
 int workload_discard(struct workload *w, uint64_t sector, uint64_t count, struct vhdx_error *error);
+/* All that the oracle knows of: the disk, and zeros behind its end. */
+int workload_read(const struct workload *w, vhdx_disk *disk, uint8_t *bytes, struct vhdx_error *error);
+/* Some sectors likewise. */
+int workload_read_part(const struct workload *w, vhdx_disk *disk, uint8_t *bytes, uint64_t sector, uint64_t count,
+		       struct vhdx_error *error);
+/* Whether a crash at that moment may leave a disk of this size. */
+bool workload_allows_size(const struct workload *w, size_t end, uint64_t size);
 /* Opens a file of this workload with its parent. */
 int workload_open(const struct workload *w, vhdx_disk **disk, struct cowfile *file, unsigned flags, struct vhdx_error *error);
 

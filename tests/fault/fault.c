@@ -120,7 +120,7 @@ static int compare_newest(struct run *r)
 	struct vhdx_error error = { .status = 0 };
 	int result = 0;
 
-	if (vhdx_read(w->disk, r->t.found, w->disk_size, 0, &error) < 0)
+	if (workload_read(w, w->disk, r->t.found, &error) < 0)
 		return violate_error(&r->t, "read at the end", "", &error);
 	for (uint64_t s = 0; result == 0 && s < w->oracle.sectors; s++)
 		if (oracle_newest(&w->oracle, s) != ORACLE_UNKNOWN &&

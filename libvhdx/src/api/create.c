@@ -31,7 +31,7 @@ void vhdx_disk_source(struct vhdx_source *out, vhdx_disk *disk)
 
 int vhdx_create(const char *path, const struct vhdx_create_options *given, struct vhdx_error *error)
 {
-	struct vhdx_error local = { .status = 0 };
+	struct vhdx_error local;
 	struct vhdx_create_options options;
 
 	error = error != NULL ? error : &local;
@@ -43,7 +43,7 @@ int vhdx_create(const char *path, const struct vhdx_create_options *given, struc
 
 int vhdx_create_file(const struct vhdx_file *file, const struct vhdx_create_options *given, struct vhdx_error *error)
 {
-	struct vhdx_error local = { .status = 0 };
+	struct vhdx_error local;
 	struct vhdx_create_options options;
 
 	error = error != NULL ? error : &local;

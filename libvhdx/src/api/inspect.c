@@ -9,7 +9,7 @@
 int vhdx_inspect(const struct vhdx_file *file, const struct vhdx_inspect_options *given, struct vhdx_error *error)
 {
 	struct vhdx_inspect_options options = VHDX_INSPECT_OPTIONS_INIT;
-	struct vhdx_error local = { .status = 0 };
+	struct vhdx_error local;
 
 	error = error != NULL ? error : &local;
 	if (file == NULL || file->io == NULL || file->io->read == NULL || file->io->get_size == NULL)

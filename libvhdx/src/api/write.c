@@ -16,7 +16,7 @@ static int check_range(const vhdx_disk *disk, uint64_t disk_offset, uint64_t len
 
 int vhdx_write(vhdx_disk *disk, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error)
 {
-	struct vhdx_error local = { .status = 0 };
+	struct vhdx_error local;
 	int status;
 
 	error = error != NULL ? error : &local;
@@ -28,7 +28,7 @@ int vhdx_write(vhdx_disk *disk, const void *buffer, size_t length, uint64_t disk
 
 int vhdx_write_zeroes(vhdx_disk *disk, uint64_t disk_offset, uint64_t length, struct vhdx_error *error)
 {
-	struct vhdx_error local = { .status = 0 };
+	struct vhdx_error local;
 	int status;
 
 	error = error != NULL ? error : &local;
@@ -38,7 +38,7 @@ int vhdx_write_zeroes(vhdx_disk *disk, uint64_t disk_offset, uint64_t length, st
 
 int vhdx_discard(vhdx_disk *disk, uint64_t disk_offset, uint64_t length, struct vhdx_error *error)
 {
-	struct vhdx_error local = { .status = 0 };
+	struct vhdx_error local;
 	int status;
 
 	error = error != NULL ? error : &local;
@@ -48,7 +48,7 @@ int vhdx_discard(vhdx_disk *disk, uint64_t disk_offset, uint64_t length, struct 
 
 int vhdx_flush(vhdx_disk *disk, struct vhdx_error *error)
 {
-	struct vhdx_error local = { .status = 0 };
+	struct vhdx_error local;
 
 	return disk_flush(disk, error != NULL ? error : &local);
 }

@@ -14,9 +14,14 @@ const char *const barrier_names[BARRIER_COUNT] = {
 	[BARRIER_APPLY_BEFORE_REUSE] = "applied pages before their log space is reused",
 	[BARRIER_APPLY_BEFORE_CLEAR] = "applied pages before LogGuid is cleared",
 	[BARRIER_CLEAR_BEFORE_TRIM] = "LogGuid cleared in one slot before the other, and before the trim",
+	[BARRIER_CONTENT_BEFORE_SIZE] = "zeros, blocks and BAT before a larger size",
 	[BARRIER_VHD_BLOCK_BEFORE_BAT] = "VHD block and footer before the BAT",
 	[BARRIER_VHD_COMMIT] = "VHD BAT and bitmaps before flush returns",
 	[BARRIER_VHD_FRONT_COPY] = "VHD front copy before the end footer is overwritten",
+	[BARRIER_VHD_CONTENT_BEFORE_SIZE] = "VHD zeros and BAT entries before a larger size",
+	[BARRIER_VHD_STRUCTURES_BEFORE_FOOTER] = "VHD dynamic header and BAT before the footer that names them",
+	[BARRIER_VHD_END_BEFORE_FRONT] = "VHD footer at the end before the one in front",
+	[BARRIER_VHD_FOOTER_MOVED] = "footer of a fixed VHD at its new place before the old one goes",
 };
 
 #if defined(VHDX_TEST_BARRIERS)

@@ -21,9 +21,14 @@ enum barrier {
 	BARRIER_APPLY_BEFORE_REUSE,   /* W4: applied pages are durable before their log space is reused */
 	BARRIER_APPLY_BEFORE_CLEAR,   /* W4: and before LogGuid is cleared */
 	BARRIER_CLEAR_BEFORE_TRIM,    /* LogGuid is cleared before the other slot is written and the file shrinks */
-	BARRIER_VHD_BLOCK_BEFORE_BAT, /* VHD-096: a block and its footer are durable before the BAT names it */
-	BARRIER_VHD_COMMIT,           /* the BAT and bitmaps are durable: what flush promises */
-	BARRIER_VHD_FRONT_COPY,       /* VHD-097: the front copy is durable before the footer at the end is overwritten */
+	BARRIER_CONTENT_BEFORE_SIZE, /* zeros behind the old end, new blocks and a moved BAT, before the log entry that makes them part of the disk */
+	BARRIER_VHD_BLOCK_BEFORE_BAT,         /* VHD-096: a block and its footer are durable before the BAT names it */
+	BARRIER_VHD_COMMIT,                   /* the BAT and bitmaps are durable: what flush promises */
+	BARRIER_VHD_FRONT_COPY,               /* VHD-097: the front copy is durable before the footer at the end is overwritten */
+	BARRIER_VHD_CONTENT_BEFORE_SIZE,      /* the same for a VHD */
+	BARRIER_VHD_STRUCTURES_BEFORE_FOOTER, /* a new dynamic header and what it names before a footer that names it */
+	BARRIER_VHD_END_BEFORE_FRONT,         /* VHD-034: one footer before the other */
+	BARRIER_VHD_FOOTER_MOVED,             /* the footer of a fixed VHD stands at its new place before the old one goes */
 	BARRIER_COUNT
 };
 

@@ -5,19 +5,20 @@
 
 #include "base/checked.h"
 
-/* Sets bits `first` to `last` of the run of bytes that begins with bit `base`. */
-static void fill_bits(uint8_t *bytes, size_t length, uint64_t base, uint64_t first, uint64_t last)
+/* Sets bits `first` to `last` of the run of bytes that begins with bit `base`, the lowest bit of a byte first; all of them lie in the run. */
+static void fill_bits(uint8_t *bytes, uint64_t base, uint64_t first, uint64_t last)
 {
-	for (size_t i = 0; i < length; i++) {
-		uint64_t bit = base + i * 8;
+	size_t from = (size_t)((first - base) / 8), to = (size_t)((last - base) / 8);
+	uint8_t head = (uint8_t)(0xFFu << (first - base) % 8), tail = (uint8_t)((1u << (last - base) % 8) - 1);
 
-		if (bit >= first && bit + 8 <= last)
-			bytes[i] = 0xFF;
-		else if (bit + 8 > first && bit < last)
-			for (unsigned k = 0; k < 8; k++)
-				if (bit + k >= first && bit + k < last)
-					bytes[i] = (uint8_t)(bytes[i] | 1u << k);
+	if (from == to) {
+		bytes[from] = (uint8_t)(bytes[from] | (head & tail));
+		return;
 	}
+	bytes[from] |= head;
+	memset(bytes + from + 1, 0xFF, to - from - 1);
+	if (tail != 0)
+		bytes[to] |= tail;
 }
 
 /* Loads the pages of bits `first` to `last`, so that changing them cannot fail. */
@@ -45,6 +46,7 @@ int block_bits_set(struct pages *p, const struct block_bits *b, bool fresh, stru
 	for (uint64_t at = b->file_offset + from / 8, next; status == VHDX_OK && at < end; at = next) {
 		size_t in_page = (size_t)(at % CACHE_PAGE), length;
 		struct page *page;
+		uint64_t low, high;
 
 		next = min_u64(end, at - in_page + CACHE_PAGE);
 		length = (size_t)(next - at);
@@ -55,7 +57,10 @@ int block_bits_set(struct pages *p, const struct block_bits *b, bool fresh, stru
 			memset(bytes, 0, length);
 		else
 			memcpy(bytes, page->current + in_page, length);
-		fill_bits(bytes, length, (at - b->file_offset) * 8, b->first, b->last);
+		low = max_u64(b->first, (at - b->file_offset) * 8);
+		high = min_u64(b->last, (next - b->file_offset) * 8);
+		if (low < high)
+			fill_bits(bytes, (at - b->file_offset) * 8, low, high);
 		if (memcmp(bytes, page->current + in_page, length) != 0)
 			pages_set(p, page, at, bytes, length);
 	}

@@ -11,6 +11,13 @@ static uint64_t tag_of(unsigned level, uint64_t file_offset)
 	return (file_offset / CACHE_PAGE + 1) << 9 | level;
 }
 
+static bool is_page_in(uint64_t tag, unsigned level, uint64_t file_offset, uint64_t length)
+{
+	uint64_t page = tag >> 9, first = file_offset / CACHE_PAGE + 1, last = (file_offset + length - 1) / CACHE_PAGE + 1;
+
+	return tag != 0 && (tag & 511) == level && page >= first && page <= last;
+}
+
 /* Neighbouring pages of one file fall into neighbouring sets; levels are spread by an odd step. */
 static unsigned set_of(unsigned level, uint64_t file_offset)
 {
@@ -120,6 +127,17 @@ void cache_update(struct cache *cache, unsigned level, uint64_t file_offset, con
 			atomic_store_explicit(&slot_of(cache, set, way)->words[i], word, memory_order_release);
 		}
 	}
+}
+
+void cache_forget(struct cache *cache, unsigned level, uint64_t file_offset, uint64_t length)
+{
+	for (unsigned set = 0; length != 0 && set < CACHE_SETS; set++)
+		for (unsigned way = 0; way < CACHE_WAYS; way++) {
+			uint64_t tag = atomic_load_explicit(&cache->tags[set][way], memory_order_relaxed);
+
+			if (is_page_in(tag, level, file_offset, length))
+				atomic_store_explicit(&cache->tags[set][way], 0, memory_order_relaxed);
+		}
 }
 
 bool cache_has(struct cache *cache, unsigned level, uint64_t file_offset)

@@ -39,6 +39,8 @@ int cache_word(struct cache *cache, unsigned level, const struct view *view, uin
 	       struct vhdx_error *error);
 /* Under the mutex: gives a page in the cache new words `first` to `first + count` - 1 from `page`, when it is there. */
 void cache_update(struct cache *cache, unsigned level, uint64_t file_offset, const uint8_t *page, size_t first, size_t count);
+/* Under the mutex, and with no reader on its way: what stood in this range of the file stands there no more. */
+void cache_forget(struct cache *cache, unsigned level, uint64_t file_offset, uint64_t length);
 /* Whether the page that holds `file_offset` is in the cache. */
 bool cache_has(struct cache *cache, unsigned level, uint64_t file_offset);
 

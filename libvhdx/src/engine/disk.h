@@ -38,6 +38,13 @@ int disk_write(struct vhdx_disk *disk, const void *buffer, size_t length, uint64
 int disk_write_zeroes(struct vhdx_disk *disk, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
 int disk_discard(struct vhdx_disk *disk, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
 int disk_flush(struct vhdx_disk *disk, struct vhdx_error *error);
+/* disk_change.c: with the disk for themselves. */
+int disk_resize(struct vhdx_disk *disk, uint64_t size, unsigned flags, struct vhdx_error *error);
+int disk_set(struct vhdx_disk *disk, const struct vhdx_settings *settings, struct vhdx_error *error);
+/* merge.c */
+int disk_plan_merge(struct vhdx_disk *source, struct vhdx_disk *target, struct vhdx_merge_plan *plan, struct vhdx_error *error);
+int disk_merge(struct vhdx_disk *source, struct vhdx_disk *target, const struct vhdx_merge_options *options,
+	       struct vhdx_merge_plan *plan, struct vhdx_error *error);
 int disk_info(const struct vhdx_disk *disk, unsigned level, struct vhdx_info *info, struct vhdx_error *error);
 
 #endif

@@ -88,6 +88,29 @@ static mutex *lock_of(struct vhdx_disk *disk, uint64_t granule)
 	return &disk->locks[granule % LOCK_COUNT];
 }
 
+/*
+ * Of a long range that is to become zeros or nothing: how much of it, in whole granules, the leaf holds nothing of, so that there is nothing to do. With `zeros_too`
+ * also what is there but reads as zeros, which others may read differently. Looked at like a read, without locks: a write that runs beside this has no order to it.
+ */
+static uint64_t nothing_there(struct vhdx_disk *disk, uint64_t disk_offset, uint64_t length, bool zeros_too)
+{
+	struct image *leaf = leaf_of(disk);
+	struct vhdx_error ignored;
+	struct mapping m;
+	unsigned half;
+	int status;
+
+	if (length <= leaf->writing->granule)
+		return 0;
+	half = epoch_enter(&disk->readers);
+	status = leaf->ops->map(leaf, disk_offset, length, &m, &ignored);
+	epoch_leave(&disk->readers, half);
+	if (status < 0 || m.kind == MAP_DATA || (m.kind == MAP_ZERO && !zeros_too) ||
+	    (m.kind == MAP_ABSENT && leaf->type == VHDX_TYPE_DIFFERENCING))
+		return 0;
+	return m.length == length ? length : round_down(disk_offset + m.length, leaf->writing->granule) - disk_offset;
+}
+
 static int write_all(struct vhdx_disk *disk, struct piece rest, struct vhdx_error *error)
 {
 	struct image *leaf = leaf_of(disk);
@@ -95,8 +118,15 @@ static int write_all(struct vhdx_disk *disk, struct piece rest, struct vhdx_erro
 	int status = check_writable(disk, error);
 
 	while (status == VHDX_OK && rest.length != 0) {
-		struct piece part = take(&rest, min_u64(rest.length, granule - (rest.disk_offset & (granule - 1))));
-		mutex *lock = lock_of(disk, part.disk_offset / granule);
+		struct piece part;
+		mutex *lock;
+
+		if (rest.buffer == NULL && rest.disk_offset % granule == 0)
+			(void)take(&rest, nothing_there(disk, rest.disk_offset, rest.length, false));
+		if (rest.length == 0)
+			break;
+		part = take(&rest, min_u64(rest.length, granule - (rest.disk_offset & (granule - 1))));
+		lock = lock_of(disk, part.disk_offset / granule);
 
 		mutex_lock(lock);
 		status = writing_check(leaf, error);
@@ -133,9 +163,11 @@ int disk_discard(struct vhdx_disk *disk, uint64_t disk_offset, uint64_t length, 
 	if (leaf->ops->discard == NULL)
 		return VHDX_OK;
 	granule = leaf->writing->granule;
-	for (uint64_t at = round_up(disk_offset, granule); status == VHDX_OK && at < end; at += granule) {
-		uint64_t part = min_u64(granule, leaf->disk_size - at);
-
+	for (uint64_t at = round_up(disk_offset, granule), part; status == VHDX_OK && at < end; at += granule) {
+		at += nothing_there(disk, at, end - at, true);
+		if (at >= end)
+			break;
+		part = min_u64(granule, leaf->disk_size - at);
 		if (part > end - at)
 			break;
 		mutex_lock(lock_of(disk, at / granule));

@@ -24,6 +24,18 @@ struct mapping {
 
 struct image;
 
+/* What can be changed in an image beside its content; NULL and 0: stays as it is. */
+struct image_settings {
+	const struct vhdx_guid *disk_id;
+	uint32_t physical_sector_size;
+	/* of a differencing image: one of the paths is given, or none */
+	const char *parent_relative;
+	const char *parent_absolute;
+	const char *parent_volume;
+	const struct vhdx_guid *parent_identity;
+	const struct vhdx_guid *parent_identity2; /* VHDX; all zeros takes it away */
+};
+
 struct image_ops {
 	/* `length` > 0 and the range lies inside the disk. A DATA run is contiguous in the file. The longer the answer, the fewer calls; never longer than asked. */
 	int (*map)(struct image *image, uint64_t disk_offset, uint64_t length, struct mapping *out, struct vhdx_error *error);
@@ -43,17 +55,27 @@ struct image_ops {
 	int (*flush)(struct image *image, struct vhdx_error *error);
 	/* Makes everything durable and the file clean; nothing but release follows, whatever it returns. */
 	int (*finish)(struct image *image, struct vhdx_error *error);
+
+	/* With the disk for themselves; durable when they return. A crash leaves the old state or the new one. */
+
+	int (*resize)(struct image *image, uint64_t size, struct vhdx_error *error);
+	int (*set)(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
+	/* Room on the host for `length` bytes of new blocks. Not durable. */
+	int (*reserve)(struct image *image, uint64_t length, struct vhdx_error *error);
+	/* The metadata items of the disk become those of `source`, an image of the same format: VHDX-155. May be NULL. */
+	int (*take_items)(struct image *image, struct image *source, struct vhdx_error *error);
 };
 
 /* Of an image open for writing. */
 struct writing {
-	struct epoch *readers;    /* of the disk */
-	mutex commit;             /* one at a time makes changes durable */
-	_Atomic uint64_t change;  /* counts finished changes */
-	_Atomic uint64_t durable; /* so many of them are durable */
-	_Atomic int dead;         /* the status that killed the handle, or 0: W9 */
-	uint32_t sector;          /* writes are multiples of it */
-	uint64_t granule;         /* a power of two; no write crosses a multiple of it */
+	struct epoch *readers;     /* of the disk */
+	mutex commit;              /* one at a time makes changes durable */
+	_Atomic uint64_t change;   /* counts finished changes */
+	_Atomic uint64_t durable;  /* so many of them are durable */
+	_Atomic int dead;          /* the status that killed the handle, or 0: W9 */
+	struct vhdx_guid identity; /* that the content gets when it changes; all zeros: a random one */
+	uint32_t sector;           /* writes are multiples of it */
+	uint64_t granule;          /* a power of two; no write crosses a multiple of it */
 };
 
 struct image {
@@ -76,6 +98,7 @@ struct image {
 	size_t parent_path_count;
 	uint32_t parent_time_stamp; /* VHD; 0: none */
 	int parent_time_stamp_differs;
+	bool parent_is_longer;   /* or not known */
 	struct writing *writing; /* NULL: open for reading */
 };
 

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 #include "base/bytes.h"
-#include "engine/inspect_claims.h"
+#include "engine/claims.h"
 #include "engine/inspect_vhd.h"
 #include "engine/usage.h"
 

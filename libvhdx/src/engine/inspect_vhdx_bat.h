@@ -11,7 +11,7 @@
 #ifndef ENGINE_INSPECT_VHDX_BAT_H
 #define ENGINE_INSPECT_VHDX_BAT_H
 
-#include "engine/inspect_claims.h"
+#include "engine/claims.h"
 #include "engine/inspect_vhdx.h"
 
 /* In place of a payload block: the entry is that of a sector bitmap. */

@@ -49,6 +49,19 @@ static int raw_discard(struct image *image, uint64_t length, uint64_t disk_offse
 	return status < 0 ? writing_failed(image, error) : VHDX_OK;
 }
 
+static int raw_resize(struct image *image, uint64_t size, struct vhdx_error *error)
+{
+	int status = writing_check(image, error);
+
+	if (status == VHDX_OK)
+		status = file_set_size(&image->view.file, size, error);
+	if (status < 0)
+		return writing_failed(image, error);
+	image->disk_size = image->view.size = size;
+	status = file_flush(&image->view.file, error);
+	return status < 0 ? writing_flush_failed(image, error) : VHDX_OK;
+}
+
 static const struct image_ops raw_ops = {
 	.map = raw_map,
 	.info = raw_info,
@@ -58,6 +71,7 @@ static const struct image_ops raw_ops = {
 	.write = plain_write,
 	.discard = raw_discard,
 	.flush = plain_flush,
+	.resize = raw_resize,
 	.finish = plain_flush,
 };
 

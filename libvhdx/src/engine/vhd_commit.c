@@ -177,18 +177,18 @@ static int write_sectors(struct vhd_writer *w, const struct snapshot *s, const u
 	return VHDX_OK;
 }
 
-/* The file ends behind its footer, at a multiple of 4 KiB. When a block behind `end` is in the making, the next commit puts that right. */
-static int write_footer(struct vhd_writer *w, const struct snapshot *s, struct vhdx_error *error)
+/* The file ends at a multiple of 4 KiB. When a block behind `end` is in the making, the next commit puts that right. */
+int vhd_write_footer(struct vhd_writer *w, uint64_t end, struct vhdx_error *error)
 {
 	struct image *base = &w->v->base;
-	uint64_t offset = round_up(s->end + VHD_SECTOR, FILE_ALIGN) - VHD_SECTOR, size;
+	uint64_t offset = round_up(end + VHD_SECTOR, FILE_ALIGN) - VHD_SECTOR, size;
 	int status = writing_put(base, w->footer, sizeof(w->footer), offset, error);
 
 	if (status < 0)
 		return status;
 	mutex_lock(&base->cache->fill);
 	status = file_get_size(&base->view.file, &size, error);
-	if (status == VHDX_OK && w->end == s->end && size > offset + VHD_SECTOR) { /* what a crash or a refused write left */
+	if (status == VHDX_OK && w->end == end && size > offset + VHD_SECTOR) { /* what a crash or a refused write left */
 		status = file_set_size(&base->view.file, offset + VHD_SECTOR, error);
 		if (status < 0)
 			(void)writing_failed(base, error);
@@ -204,7 +204,7 @@ static int write_snapshot(struct vhd_writer *w, struct snapshot *s, struct vhdx_
 	int status = write_sectors(w, s, s->early, error);
 
 	if (status == VHDX_OK && s->footer)
-		status = write_footer(w, s, error);
+		status = vhd_write_footer(w, s->end, error);
 	if (status == VHDX_OK && (s->page_count != 0 || s->footer))
 		status = barrier(w, BARRIER_VHD_BLOCK_BEFORE_BAT, error);
 	if (status == VHDX_OK)

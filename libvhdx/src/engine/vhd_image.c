@@ -398,4 +398,7 @@ static const struct image_ops vhd_ops = {
 	.discard = vhd_discard_block,
 	.flush = vhd_commit,
 	.finish = vhd_commit,
+	.resize = vhd_resize_image,
+	.set = vhd_set_image,
+	.reserve = vhd_reserve,
 };

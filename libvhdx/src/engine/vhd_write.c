@@ -60,10 +60,21 @@ static void unlock_change(struct vhd_writer *w)
 /* Sets bits `first` to `last` of the run of bytes that begins with bit `base`; the highest bit of a byte comes first. */
 static void fill_bits(uint8_t *bytes, size_t length, uint64_t base, uint64_t first, uint64_t last)
 {
-	for (size_t i = 0; i < length; i++)
-		for (unsigned k = 0; k < 8; k++)
-			if (base + i * 8 + k >= first && base + i * 8 + k < last)
-				bytes[i] = (uint8_t)(bytes[i] | 0x80u >> k);
+	uint64_t end = base + length * 8;
+
+	first = max_u64(first, base);
+	last = min_u64(last, end);
+	while (first < last) {
+		size_t i = (size_t)((first - base) / 8);
+
+		if (first % 8 == 0 && last - first >= 8) {
+			memset(bytes + i, 0xFF, (size_t)((last - first) / 8));
+			first += round_down(last - first, 8);
+		} else {
+			bytes[i] = (uint8_t)(bytes[i] | 0x80u >> first % 8);
+			first++;
+		}
+	}
 }
 
 static int load_pages(struct vhd_writer *w, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
@@ -141,8 +152,7 @@ static int write_present(const struct job *j, struct vhdx_error *error)
 	return show_sectors(j, error);
 }
 
-/* VHD-097: once, before the first block overwrites the footer at the end. Under `allocation`. */
-static int check_front_copy(struct vhd_writer *w, struct vhdx_error *error)
+int vhd_check_front_copy(struct vhd_writer *w, struct vhdx_error *error)
 {
 	struct image *base = &w->v->base;
 	uint8_t front[sizeof(w->footer)];
@@ -166,8 +176,7 @@ static int check_front_copy(struct vhd_writer *w, struct vhdx_error *error)
 	return status;
 }
 
-/* Under the cache's mutex. */
-static void set_end(struct vhd_writer *w, uint64_t end)
+void vhd_set_end(struct vhd_writer *w, uint64_t end)
 {
 	w->end = end;
 	w->footer_due = true;
@@ -183,7 +192,7 @@ static int allocate(struct job *j, uint64_t *old_end, struct vhdx_error *error)
 	int status;
 
 	mutex_lock(&w->allocation);
-	status = check_front_copy(w, error);
+	status = vhd_check_front_copy(w, error);
 	mutex_lock(&j->v->base.cache->fill);
 	*old_end = w->end;
 	data = round_up(w->end + j->v->bitmap_size, DATA_ALIGN);
@@ -193,7 +202,7 @@ static int allocate(struct job *j, uint64_t *old_end, struct vhdx_error *error)
 		status = fail(error, VHDX_E_NO_SPACE, "the file would exceed 2 TiB, which a VHD cannot address");
 	if (status == VHDX_OK) {
 		stale = w->stale_end > data ? min_u64(w->stale_end, end) - data : 0;
-		set_end(w, end);
+		vhd_set_end(w, end);
 	}
 	mutex_unlock(&j->v->base.cache->fill);
 	if (stale != 0)
@@ -210,7 +219,7 @@ static void cancel(const struct job *j, uint64_t old_end)
 	mutex_lock(&j->v->base.cache->fill);
 	if (j->w->end == end) {
 		j->w->stale_end = max_u64(j->w->stale_end, end);
-		set_end(j->w, old_end);
+		vhd_set_end(j->w, old_end);
 	}
 	mutex_unlock(&j->v->base.cache->fill);
 	count_change(j->w);
@@ -267,7 +276,9 @@ int vhd_write_block(struct image *image, const void *buffer, size_t length, uint
 		return plain_write(image, buffer, length, disk_offset, error);
 	j.block = disk_offset >> v->block_shift;
 	j.in_block = disk_offset & (image->block_size - 1);
-	status = vhd_load_entry(v, j.block, &entry, error);
+	status = vhd_check_places(j.w, error);
+	if (status == VHDX_OK)
+		status = vhd_load_entry(v, j.block, &entry, error);
 	if (status < 0)
 		return status;
 	j.bitmap_offset = (uint64_t)entry * VHD_SECTOR;
@@ -276,22 +287,21 @@ int vhd_write_block(struct image *image, const void *buffer, size_t length, uint
 	return buffer == NULL && !is_differencing(&j) ? VHDX_OK : write_new(&j, error);
 }
 
-/*
- * A VHD cannot give a block back, but the host can take its data. Not of a differencing disk: there the sectors that the child does not hold would go on showing the
- * parent between zeros, and a fixed disk keeps its space on purpose.
- */
+/* The block keeps its place, which a VHD has no way to give back; the host gets the space of its data. What is read there then is zeros. */
 int vhd_discard_block(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error)
 {
 	struct vhd_image *v = (struct vhd_image *)image;
 	uint32_t entry;
 	int status;
 
-	if (image->type != VHDX_TYPE_DYNAMIC)
+	if (image->type == VHDX_TYPE_FIXED)
 		return VHDX_OK;
-	status = vhd_load_entry(v, disk_offset >> v->block_shift, &entry, error);
+	status = vhd_check_places(v->writer, error);
+	if (status == VHDX_OK)
+		status = vhd_load_entry(v, disk_offset >> v->block_shift, &entry, error);
 	if (status < 0 || entry == VHD_UNALLOCATED)
 		return status;
 	status = file_punch(&image->view.file, (uint64_t)entry * VHD_SECTOR + v->bitmap_size, length, error);
-	atomic_fetch_add(&image->writing->change, 1);
+	count_change(v->writer);
 	return status < 0 ? writing_failed(image, error) : VHDX_OK;
 }

@@ -37,20 +37,29 @@ static void forget_applied(struct vhdx_writer *w)
 	mutex_unlock(&w->v->base.cache->fill);
 }
 
-/*
- * Gives the host the space that is about to be free. What it does not take back stays where it is and is no failure: free space counts as foreign stale
- * whatever it holds.
- */
-static void punch_leaving(struct vhdx_writer *w)
+/* The host gets the space of freed blocks; that it cannot take it is no failure. Neighbours go together. */
+static void give_back(struct vhdx_writer *w)
 {
-	for (size_t i = 0; i < w->space.leaving_logged; i++) {
+	struct space_piece run = { 0, 0 };
+	struct vhdx_error ignored;
+
+	if (w->v->base.view.file.io->punch == NULL)
+		return;
+	for (size_t i = 0; i < w->space.leaving_logged;
+	     i++) { /* `commit` is held: only the end of the list can change, but the list may move */
 		struct space_piece piece;
 
-		mutex_lock(&w->v->base.cache->fill); /* another thread may add to the array, and move it */
+		mutex_lock(&w->v->base.cache->fill);
 		piece = w->space.leaving[i];
 		mutex_unlock(&w->v->base.cache->fill);
-		(void)file_try_punch(&w->v->base.view.file, piece.file_offset, piece.length);
+		if (run.file_offset + run.length != piece.file_offset) {
+			if (run.length != 0)
+				(void)file_punch(&w->v->base.view.file, run.file_offset, run.length, &ignored);
+			run = (struct space_piece){ piece.file_offset, 0 };
+		}
+		run.length += piece.length;
 	}
+	(void)file_punch(&w->v->base.view.file, run.file_offset, run.length, &ignored);
 }
 
 /* Space that durable entries freed may be used when nobody is on his way to it any more: W6. */
@@ -59,7 +68,7 @@ static void free_space(struct vhdx_writer *w)
 	if (w->space.leaving_logged == 0)
 		return;
 	epoch_wait(w->v->base.writing->readers);
-	punch_leaving(w);
+	give_back(w);
 	mutex_lock(&w->v->base.cache->fill);
 	space_durable(&w->space);
 	mutex_unlock(&w->v->base.cache->fill);
@@ -230,7 +239,7 @@ static int log_dirty(struct vhdx_writer *w, struct vhdx_error *error)
 	return status;
 }
 
-int vhdx_relieve(struct vhdx_writer *w, struct vhdx_error *error)
+int vhdx_relieve(struct vhdx_writer *w, uint32_t pages, struct vhdx_error *error)
 {
 	struct writing *writing = w->v->base.writing;
 	int status;
@@ -238,7 +247,7 @@ int vhdx_relieve(struct vhdx_writer *w, struct vhdx_error *error)
 
 	mutex_lock(&writing->commit);
 	mutex_lock(&w->v->base.cache->fill);
-	many = w->pages.dirty_count + w->max_change > w->max_entry_pages;
+	many = w->pages.dirty_count + pages > w->max_entry_pages;
 	mutex_unlock(&w->v->base.cache->fill);
 	status = writing_check(&w->v->base, error);
 	if (status == VHDX_OK && many)
@@ -267,6 +276,30 @@ int vhdx_commit(struct image *image, struct vhdx_error *error)
 		if (status == VHDX_OK)
 			atomic_store(&writing->durable, want);
 	}
+	mutex_unlock(&writing->commit);
+	return status;
+}
+
+int vhdx_settle(struct vhdx_writer *w, enum barrier barrier, struct vhdx_error *error)
+{
+	struct writing *writing = w->v->base.writing;
+	uint64_t want;
+	int status;
+
+	mutex_lock(&writing->commit);
+	want = atomic_load(&writing->change);
+	status = writing_check(&w->v->base, error);
+	if (status == VHDX_OK)
+		status = log_dirty(w, error);
+	if (status == VHDX_OK)
+		status = vhdx_barrier(w, barrier, error);
+	if (status == VHDX_OK && w->logged_count != 0) {
+		status = vhdx_apply(w, error);
+		if (status == VHDX_OK)
+			status = vhdx_barrier(w, BARRIER_APPLY_BEFORE_REUSE, error);
+	}
+	if (status == VHDX_OK)
+		atomic_store(&writing->durable, want);
 	mutex_unlock(&writing->commit);
 	return status;
 }

@@ -233,4 +233,8 @@ const struct image_ops vhdx_image_ops = {
 	.discard = vhdx_discard_block,
 	.flush = vhdx_commit,
 	.finish = vhdx_writer_finish,
+	.resize = vhdx_resize_image,
+	.set = vhdx_set_image,
+	.reserve = vhdx_reserve,
+	.take_items = vhdx_take_items,
 };

@@ -55,23 +55,29 @@ static void count_change(struct vhdx_writer *w)
 	atomic_fetch_add(&w->v->base.writing->change, 1);
 }
 
-/* Takes the cache's mutex when there is room for the pages of one more change in the next log entry. */
-static int lock_change(struct vhdx_writer *w, struct vhdx_error *error)
+int vhdx_lock_change(struct vhdx_writer *w, uint32_t pages, struct vhdx_error *error)
 {
+	if (pages > w->max_entry_pages)
+		return fail(error, VHDX_E_UNSUPPORTED, "a change of %u metadata pages does not fit one log entry", pages);
 	for (;;) {
 		int status;
 
 		mutex_lock(&w->v->base.cache->fill);
-		if (w->pages.dirty_count + w->max_change <= w->max_entry_pages)
+		if (w->pages.dirty_count + pages <= w->max_entry_pages)
 			return VHDX_OK;
 		mutex_unlock(&w->v->base.cache->fill);
-		status = vhdx_relieve(w, error);
+		status = vhdx_relieve(w, pages, error);
 		if (status < 0)
 			return status;
 	}
 }
 
-static void unlock_change(struct vhdx_writer *w)
+static int lock_change(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	return vhdx_lock_change(w, w->max_change, error);
+}
+
+void vhdx_unlock_change(struct vhdx_writer *w)
 {
 	mutex_unlock(&w->v->base.cache->fill);
 	count_change(w);
@@ -82,8 +88,7 @@ static uint64_t place_of_entry(const struct vhdx_image *v, uint64_t bat_index)
 	return v->bat.file_offset + bat_index * 8;
 }
 
-/* Under the cache's mutex. */
-static int set_entry(struct vhdx_writer *w, uint64_t bat_index, uint64_t entry, struct vhdx_error *error)
+int vhdx_set_entry(struct vhdx_writer *w, uint64_t bat_index, uint64_t entry, struct vhdx_error *error)
 {
 	uint64_t place = place_of_entry(w->v, bat_index);
 	struct page *page;
@@ -130,8 +135,8 @@ static int set_absent(const struct job *j, enum vhdx_block_state state, struct v
 	if (status == VHDX_OK && (old == BLOCK_FULLY_PRESENT || old == BLOCK_PARTIALLY_PRESENT))
 		status = space_leave(&w->space, vhdx_bat_file_offset(j->entry), j->v->base.block_size, error);
 	if (status == VHDX_OK)
-		status = set_entry(w, bat_index, (uint64_t)state, error);
-	unlock_change(w);
+		status = vhdx_set_entry(w, bat_index, (uint64_t)state, error);
+	vhdx_unlock_change(w);
 	return status;
 }
 
@@ -168,10 +173,10 @@ static int show_sectors(const struct job *j, uint64_t file_offset, uint64_t bitm
 
 		w->data_before_entry = true;
 		if (complete || fresh)
-			status = set_entry(w, bat_index, file_offset | (complete ? BLOCK_FULLY_PRESENT : BLOCK_PARTIALLY_PRESENT),
-					   error);
+			status = vhdx_set_entry(w, bat_index,
+						file_offset | (complete ? BLOCK_FULLY_PRESENT : BLOCK_PARTIALLY_PRESENT), error);
 	}
-	unlock_change(w);
+	vhdx_unlock_change(w);
 	return status;
 }
 
@@ -208,8 +213,8 @@ static int make_bitmap(const struct job *j, uint64_t *bitmap_offset, struct vhdx
 	if (status == VHDX_OK)
 		status = lock_change(j->w, error);
 	if (status == VHDX_OK) {
-		status = set_entry(j->w, bat_index, *bitmap_offset | BITMAP_PRESENT, error);
-		unlock_change(j->w);
+		status = vhdx_set_entry(j->w, bat_index, *bitmap_offset | BITMAP_PRESENT, error);
+		vhdx_unlock_change(j->w);
 	}
 	if (status < 0)
 		vhdx_cancel(j->w, *bitmap_offset, VHDX_BITMAP_BLOCK_SIZE);
@@ -260,10 +265,10 @@ static int show_block(const struct job *j, uint64_t file_offset, bool data_first
 
 	if (status < 0)
 		return status;
-	status = set_entry(j->w, vhdx_bat_index(&j->v->geometry, j->block), file_offset | BLOCK_FULLY_PRESENT, error);
+	status = vhdx_set_entry(j->w, vhdx_bat_index(&j->v->geometry, j->block), file_offset | BLOCK_FULLY_PRESENT, error);
 	if (status == VHDX_OK && data_first)
 		j->w->data_before_entry = true;
-	unlock_change(j->w);
+	vhdx_unlock_change(j->w);
 	return status;
 }
 

@@ -36,10 +36,14 @@ struct vhdx_writer {
 	mutex bitmaps;       /* who gives a chunk its sector bitmap block */
 	uint32_t max_change; /* pages that one change may touch */
 	uint32_t max_entry_pages;
-	_Atomic bool session; /* headers carry this session's identifiers */
+	_Atomic bool session;         /* headers carry this session's identifiers */
+	_Atomic bool identity_is_new; /* DataWriteGuid too */
+	bool was_resized;             /* the file of a fixed disk may become shorter */
 	/* under `commit` */
 	enum session_step step;
 	struct vhdx_header wanted; /* this session's identifiers */
+	bool new_identity;         /* of the session that is beginning */
+	bool regions_mended;       /* the copies of the region table are alike, or will be */
 	bool mirror_due;           /* the other slot lacks LogGuid, and may be written */
 	struct log_ring ring;
 	bool entries_pending; /* written since the last flush */
@@ -64,14 +68,30 @@ int vhdx_write_block(struct image *image, const void *buffer, size_t length, uin
 int vhdx_discard_block(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error);
 int vhdx_commit(struct image *image, struct vhdx_error *error);
 void vhdx_writer_release(struct vhdx_writer *w);
+/* vhdx_resize.c and vhdx_set.c. The disk belongs to the caller alone. */
+int vhdx_resize_image(struct image *image, uint64_t size, struct vhdx_error *error);
+int vhdx_reserve(struct image *image, uint64_t length, struct vhdx_error *error);
+int vhdx_take_items(struct image *image, struct image *source, struct vhdx_error *error);
+int vhdx_set_image(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
 
 /* Before the first modification: the space map, headers with new identifiers, the log's first entry (W1, W2). Takes `commit`. */
 int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error);
+/* The same for changes that no reader of the disk can see, which leave DataWriteGuid as it is: VHDX-023, VHDX-040. */
+int vhdx_session_begin_unchanged(struct vhdx_writer *w, struct vhdx_error *error);
 /* Marks in the map all that stands in the file: VHDX-121, VHDX-122. */
 int vhdx_load_space(struct vhdx_writer *w, struct vhdx_error *error);
 /* Room for `length` bytes, inside the file as it is then. *is_zero: it reads as zeros. Takes the cache's mutex. */
 int vhdx_allocate(struct vhdx_writer *w, uint64_t length, uint64_t *file_offset, bool *is_zero, struct vhdx_error *error);
 void vhdx_cancel(struct vhdx_writer *w, uint64_t file_offset, uint64_t length);
+
+/* Takes the cache's mutex when the next log entry has room for `pages` more dirty pages. */
+int vhdx_lock_change(struct vhdx_writer *w, uint32_t pages, struct vhdx_error *error);
+void vhdx_unlock_change(struct vhdx_writer *w);
+/* Under the cache's mutex, taken by vhdx_lock_change. */
+int vhdx_set_entry(struct vhdx_writer *w, uint64_t bat_index, uint64_t entry, struct vhdx_error *error);
+
+/* The pieces that lie over the file are written into it: before anything else. */
+int vhdx_replay(struct vhdx_image *v, struct vhdx_error *error);
 
 /* Under `commit`. */
 
@@ -79,10 +99,14 @@ void vhdx_cancel(struct vhdx_writer *w, uint64_t file_offset, uint64_t length);
 int vhdx_barrier(struct vhdx_writer *w, enum barrier barrier, struct vhdx_error *error);
 /* Writes the logged pages to their places, which is durable after the next flush. All entries are durable: W3. */
 int vhdx_apply(struct vhdx_writer *w, struct vhdx_error *error);
+/* VHDX-041: `wanted` with the next sequence number goes into the slot that is not current. Not durable yet. On failure nothing has changed here. */
+int vhdx_write_header(struct vhdx_image *v, const struct vhdx_header *wanted, struct vhdx_error *error);
 /* The other slot gets LogGuid too: VHDX-043. */
 int vhdx_mirror_header(struct vhdx_writer *w, struct vhdx_error *error);
 
-/* Writes dirty pages into the log without making them durable. Takes `commit`. */
-int vhdx_relieve(struct vhdx_writer *w, struct vhdx_error *error);
+/* Writes dirty pages into the log, without making them durable, when a change of `pages` more would not fit. Takes `commit`. */
+int vhdx_relieve(struct vhdx_writer *w, uint32_t pages, struct vhdx_error *error);
+/* Makes all changes durable and brings all metadata to its place, so that the file itself says what readers see. Takes `commit`. */
+int vhdx_settle(struct vhdx_writer *w, enum barrier barrier, struct vhdx_error *error);
 
 #endif

@@ -5,8 +5,8 @@
  * Blocks that follow each other in the file take one place together, so an image that was written in order needs a few bytes.
  * There is room for 2^20 places, 16 MiB; what comes after that is not looked at, and `is_full` says so.
  */
-#ifndef ENGINE_INSPECT_CLAIMS_H
-#define ENGINE_INSPECT_CLAIMS_H
+#ifndef ENGINE_CLAIMS_H
+#define ENGINE_CLAIMS_H
 
 #include <stdbool.h>
 

@@ -4,7 +4,7 @@
  * at all. Then one sweep in order of the starts: whatever lies before the farthest end so far is claimed twice. The results are
  * never more than the ranges already passed, so they overwrite them.
  */
-#include "engine/inspect_claims.h"
+#include "engine/claims.h"
 
 #include "base/checked.h"
 #include "base/error.h"
