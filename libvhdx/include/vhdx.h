@@ -349,6 +349,9 @@ VHDX_API int vhdx_read(vhdx_disk *disk, void *buffer, size_t length, uint64_t di
  * logical sector holds what it held at the last such flush or what was written to it later, and never anything else. Reads and changes of
  * the same bytes at the same time are not ordered.
  *
+ * A VHD has no log and promises the same with less: a crash may leave space in the file that nothing uses, and no footer at its end, which the copy in front
+ * stands for until the first change afterwards writes it again. It relies on sectors of 512 bytes that a crash leaves old or new, never a mixture.
+ *
  * VHDX_E_NO_SPACE refuses the call, of which a part may be done; the disk stays usable and nothing else is lost. After a failed write or flush with unknown
  * effect every call but vhdx_read and vhdx_close returns VHDX_E_DEAD.
  */

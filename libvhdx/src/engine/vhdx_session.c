@@ -92,9 +92,13 @@ static int write_first_header(struct vhdx_writer *w, struct vhdx_error *error)
 /* An entry without pages: a header that names a log without any valid entry would make the file corrupt (VHDX-102). */
 static int seed_log(struct vhdx_writer *w, struct vhdx_error *error)
 {
+	uint64_t end;
+
+	mutex_lock(&w->v->base.cache->fill);
+	end = space_used_end(&w->space); /* VHDX-085 */
+	mutex_unlock(&w->v->base.cache->fill);
 	start_ring(w);
-	return log_ring_write(&w->ring, &w->v->base.view.file, w->buffer, 0, w->durable_size, round_up(w->v->base.view.size, MIB),
-			      error);
+	return log_ring_write(&w->ring, &w->v->base.view.file, w->buffer, 0, w->durable_size, end, error);
 }
 
 /*
@@ -143,23 +147,28 @@ static int open_session(struct vhdx_writer *w, bool content_changes, struct vhdx
 }
 
 /*
- * W1 for a session that began without a change of content. The header that counts may be on its way still, so the other slot waits for it; then both name the
- * log, as a mirrored header does.
+ * W1 for a session that began without a change of content. Whatever was written to either slot last may be on its way still, so a flush comes first (VHDX-045),
+ * and in place of the mirrored header comes the new one, which is mirrored in its turn.
  */
 static int renew_identity(struct vhdx_writer *w, struct vhdx_error *error)
 {
-	struct vhdx_header header = w->v->header;
-	int status = new_identity(w, &header.data_write_guid, error);
+	struct vhdx_header header;
+	struct vhdx_guid identity;
+	int status = new_identity(w, &identity, error);
 
-	if (status == VHDX_OK && w->mirror_due)
-		status = vhdx_barrier(w, BARRIER_LEFT_BEFORE_SESSION, error);
 	if (status < 0)
 		return status;
-	header.sequence_number = w->v->header.sequence_number;
+	w->mirror_due = false;
+	status = vhdx_barrier(w, BARRIER_LEFT_BEFORE_SESSION, error);
+	if (status < 0)
+		return status;
+	header = w->v->header;
+	header.data_write_guid = identity;
 	status = vhdx_write_header(w->v, &header, error);
 	if (status < 0)
 		return writing_failed(&w->v->base, error);
-	w->v->base.data_identity = header.data_write_guid;
+	w->v->base.data_identity = identity;
+	w->mirror_due = true;
 	return vhdx_barrier(w, BARRIER_SESSION, error);
 }
 
