@@ -20,7 +20,8 @@ Installs what is missing with apt-get (as root or through sudo), builds, and run
 
 Warnings are errors everywhere. The builds are in build/<name>, what they and the tests print in build/log. The last line
 counts the tests of all runs. A test that is skipped counts as failed, except those that need the real images when there are none
-($VHDX_SAMPLES with its manifest.json, or ../shared/images), and those that need Wine when it cannot be installed.
+($VHDX_SAMPLES with its manifest.json, or ../shared/images), those that need Wine when it cannot be installed, and those that mount
+where this machine does not let them (tests/serve/able.sh tries).
 
   --quick        release only, and not the programs for Windows
   --no-install   install nothing
@@ -48,7 +49,8 @@ esac
 
 needed=(gcc g++ libc6-dev cmake ninja-build pkg-config zlib1g-dev libxxhash-dev libcriterion-dev libssl-dev libvhdi-dev
 	qemu-utils libvhdi-utils p7zip-full xxhash xz-utils jq mandoc valgrind strace clang-format
-	e2fsprogs xfsprogs btrfs-progs dosfstools exfatprogs f2fs-tools ntfs-3g)
+	e2fsprogs xfsprogs btrfs-progs dosfstools exfatprogs f2fs-tools ntfs-3g
+	nbdkit nbdkit-plugin-dev libnbd-bin libnbd-dev fio libfuse3-dev fuse3 fdisk)
 [ $quick = yes ] || needed+=(clang libclang-rt-14-dev gcc-mingw-w64-x86-64 libz-mingw-w64-dev unzip)
 images=${VHDX_SAMPLES:-}
 if [ -z "$images" ] && [ -f ../shared/images/manifest.json ]; then
@@ -95,6 +97,9 @@ may_be_skipped() {
 	*golden*) [ -z "$images" ] || ! { [ -f "$images/manifest.json" ] || [ -f ../shared/images/manifest.json ]; } ;;
 	cli/inspect) [ -z "$images" ] ;;
 	cli/windows | cli/wine-* | fuzz/windows) [ -z "${VHDX_WINE_BIN:-}" ] || ! command -v wine >/dev/null ;;
+	serve/chains) [ -z "$images" ] || ! tests/serve/able.sh fuse >/dev/null ;;
+	serve/mount | serve/kill) ! tests/serve/able.sh fuse loop >/dev/null ;;
+	serve/filesystems) ! tests/serve/able.sh fuse loop ext4 xfs btrfs ntfs >/dev/null ;;
 	*) false ;;
 	esac
 }

@@ -131,6 +131,8 @@ int writing_failed(struct image *image, struct vhdx_error *error);
 int writing_flush_failed(struct image *image, struct vhdx_error *error);
 /* Writes, or makes zeros when `buffer` is NULL. */
 int writing_put(struct image *image, const void *buffer, uint64_t length, uint64_t file_offset, struct vhdx_error *error);
+/* Zeros in a place that stays allocated in the format; the host takes back what it can, but for fixed disks. */
+int writing_zero(struct image *image, uint64_t length, uint64_t file_offset, struct vhdx_error *error);
 /* The disk is the file, byte for byte: raw, and fixed VHD. */
 int plain_write(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
 int plain_flush(struct image *image, struct vhdx_error *error);

@@ -136,13 +136,16 @@ static int write_present(const struct job *j, struct vhdx_error *error)
 {
 	struct image *base = &j->v->base;
 	struct bitmap bitmap = { base->cache, &base->view, base->level, j->bitmap_offset, true };
-	uint64_t sectors = j->length / VHD_SECTOR, run;
+	uint64_t sectors = j->length / VHD_SECTOR, place = j->bitmap_offset + j->v->bitmap_size + j->in_block, run;
 	bool set;
 	int status = bitmap_run(&bitmap, j->in_block / VHD_SECTOR, sectors, &set, &run, error);
 
 	if (status < 0)
 		return status;
-	status = writing_put(base, j->buffer, j->length, j->bitmap_offset + j->v->bitmap_size + j->in_block, error);
+	if (j->buffer == NULL)
+		status = writing_zero(base, j->length, place, error);
+	else
+		status = writing_put(base, j->buffer, j->length, place, error);
 	count_change(j->w);
 	if (status < 0 || (set && run == sectors) || (j->buffer == NULL && !is_differencing(j)))
 		return status;

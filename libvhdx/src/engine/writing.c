@@ -54,6 +54,13 @@ int writing_put(struct image *image, const void *buffer, uint64_t length, uint64
 	return status < 0 ? writing_failed(image, error) : VHDX_OK;
 }
 
+int writing_zero(struct image *image, uint64_t length, uint64_t file_offset, struct vhdx_error *error)
+{
+	if (image->type != VHDX_TYPE_FIXED && file_try_punch(&image->view.file, file_offset, length))
+		return VHDX_OK;
+	return writing_put(image, NULL, length, file_offset, error);
+}
+
 int plain_write(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error)
 {
 	int status = writing_put(image, buffer, length, disk_offset, error);

@@ -123,6 +123,14 @@ int file_punch(const struct vhdx_file *file, uint64_t file_offset, uint64_t leng
 	return status < 0 && status != VHDX_E_UNSUPPORTED ? named(file, status, &told, error) : VHDX_OK;
 }
 
+bool file_try_punch(const struct vhdx_file *file, uint64_t file_offset, uint64_t length)
+{
+	struct vhdx_error ignored;
+
+	error_clear(&ignored);
+	return file->io->punch != NULL && file->io->punch(file->handle, file_offset, length, &ignored) == VHDX_OK;
+}
+
 int file_reserve(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
 	struct vhdx_error told;
