@@ -108,7 +108,7 @@ static int judge(const struct forest *forest)
 
 static int scan(struct request *request, char **paths, int count)
 {
-	struct forest forest = { NULL };
+	struct forest forest = { .trees = NULL };
 	int result;
 
 	for (int i = 0; i < count; i++)
