@@ -253,13 +253,9 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[i], "--full") == 0)
 			o.full = true;
 		else if (strcmp(argv[i], "--nightly") == 0)
-			o = (struct options){ .length = 3,
-					      .random = 240,
-					      .seed = o.seed,
-					      .operations = 3000,
-					      .jobs = o.jobs,
-					      .kind = o.kind,
-					      .full = true };
+			o = (struct options){
+				.length = 3, .random = 60, .seed = o.seed, .operations = 460, .jobs = o.jobs, .kind = o.kind
+			};
 		else if (i + 1 == argc || !take_value(&o, argv[i], argv[i + 1]))
 			return usage();
 		else
