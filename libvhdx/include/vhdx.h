@@ -5,7 +5,7 @@
  * Conventions of this header
  *
  * - A function that can fail returns 0 (VHDX_OK) or a negative VHDX_E_* status. Its last parameter is an optional
- *   `struct vhdx_error` owned by the caller; it is filled on failure only, and NULL is always accepted.
+ *   `struct vhdx_error` owned by the caller; it says why after a failure and means nothing after a success, and NULL is always accepted.
  * - An output is written on success only, and comes first.
  * - All sizes, lengths and offsets are in bytes. `disk_offset` counts in the virtual disk, `file_offset` in a host file. Ranges are
  *   half-open: offset + length.
