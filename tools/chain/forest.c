@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { MOST_DEPTH = 64 };
 
@@ -12,20 +11,6 @@ static char *copy(const char *text)
 	char *own = tool_allocate(NULL, strlen(text) + 1);
 
 	return strcpy(own, text);
-}
-
-static bool is_image_name(const char *path)
-{
-	static const char *const endings[] = { ".vhdx", ".avhdx", ".vhd", ".avhd", ".vhds" };
-	size_t length = strlen(path);
-
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		size_t ending = strlen(endings[i]);
-
-		if (length > ending && strcasecmp(path + length - ending, endings[i]) == 0)
-			return true;
-	}
-	return false;
 }
 
 static int open_alone(vhdx_disk **disk, const char *path, struct vhdx_error *error)
@@ -79,7 +64,7 @@ static void look(void *context, const char *path)
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return;
 	sys_identify(&file, path, false);
-	if (file.kind == SYS_REGULAR && is_image_name(path))
+	if (file.kind == SYS_REGULAR && tool_is_image_name(path))
 		add_file(v->forest, path, &file);
 	else if (file.kind == SYS_OTHER && v->depth < MOST_DEPTH)
 		(void)sys_list(path, look, &below);

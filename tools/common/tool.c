@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "sys.h"
 #include "tool.h"
@@ -131,4 +132,18 @@ int tool_end(int status)
 	if (!failed || status != TOOL_DONE)
 		return status;
 	return tool_fail("cannot write to standard output%s%s", errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+}
+
+bool tool_is_image_name(const char *path)
+{
+	static const char *const endings[] = { ".vhdx", ".avhdx", ".vhd", ".avhd", ".vhds" };
+	size_t length = strlen(path);
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		size_t ending = strlen(endings[i]);
+
+		if (length > ending && strcasecmp(path + length - ending, endings[i]) == 0)
+			return true;
+	}
+	return false;
 }

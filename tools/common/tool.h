@@ -54,6 +54,9 @@ bool tool_parse_size(const char *text, uint64_t *size);
 /* "64 GiB", "1.5 TiB", "512 bytes": exact when a short form is exact, else rounded to 3 digits. Returns `text`. */
 char *tool_format_size(uint64_t size, char *text, size_t text_size);
 
+/* Whether a path ends like an image's: .vhdx, .avhdx, .vhd, .avhd, .vhds. */
+bool tool_is_image_name(const char *path);
+
 /* What the options shared by every tool that opens a chain collect (see TOOL_OPEN_HELP). */
 struct tool_open {
 	struct vhdx_resolver resolver;

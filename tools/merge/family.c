@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "tool.h"
 
@@ -12,20 +11,6 @@ struct search {
 	const vhdx_disk *chain;
 	unsigned levels;
 };
-
-static bool is_image_name(const char *path)
-{
-	static const char *const endings[] = { ".vhdx", ".avhdx", ".vhd", ".avhd" };
-	size_t length = strlen(path);
-
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		size_t ending = strlen(endings[i]);
-
-		if (length > ending && strcasecmp(path + length - ending, endings[i]) == 0)
-			return true;
-	}
-	return false;
-}
 
 static bool is_known(const struct search *s, const struct sys_identity *file)
 {
@@ -85,7 +70,7 @@ static void look_at(void *context, const char *path)
 
 static void look_at_image(void *context, const char *path)
 {
-	if (is_image_name(path))
+	if (tool_is_image_name(path))
 		look_at(context, path);
 }
 
