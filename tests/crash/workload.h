@@ -14,7 +14,9 @@ enum op {
 	OP_ZERO_BLOCK,
 	OP_ZERO_PART,
 	OP_DISCARD,
-	OP_RESIZE, /* larger and smaller in turn */
+	OP_RESIZE,     /* larger and smaller in turn */
+	OP_WRITE_SAME, /* what a parent holds */
+	OP_COMPACT,
 	OP_FLUSH,
 	OP_CLOSE,
 	OP_KILL,

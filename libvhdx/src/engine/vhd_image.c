@@ -400,4 +400,5 @@ static const struct image_ops vhd_ops = {
 	.finish = vhd_commit,
 	.resize = vhd_resize_image,
 	.set = vhd_set_image,
+	.compact = vhd_compact_image,
 };

@@ -235,4 +235,5 @@ const struct image_ops vhdx_image_ops = {
 	.finish = vhdx_writer_finish,
 	.resize = vhdx_resize_image,
 	.set = vhdx_set_image,
+	.compact = vhdx_compact_image,
 };
