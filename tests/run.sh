@@ -46,8 +46,8 @@ case $jobs in
 esac
 
 needed=(gcc g++ libc6-dev cmake ninja-build pkg-config zlib1g-dev libxxhash-dev libcriterion-dev libssl-dev libvhdi-dev
-	qemu-utils libvhdi-utils p7zip-full xxhash xz-utils jq mandoc valgrind strace clang-format
-	e2fsprogs xfsprogs btrfs-progs dosfstools exfatprogs f2fs-tools ntfs-3g)
+	qemu-utils libvhdi-utils p7zip-full xxhash libext2fs-dev xz-utils jq mandoc valgrind strace clang-format
+	e2fsprogs xfsprogs btrfs-progs dosfstools exfatprogs mtools fdisk f2fs-tools ntfs-3g)
 [ $quick = yes ] || needed+=(clang libclang-rt-14-dev gcc-mingw-w64-x86-64 libz-mingw-w64-dev)
 images=${VHDX_SAMPLES:-}
 if [ -z "$images" ] && [ -f ../shared/images/manifest.json ]; then

@@ -55,8 +55,7 @@ static int free_block(struct compact *k, uint64_t bat_index, uint64_t entry, enu
 
 	switch (verdict) {
 	case VERDICT_KEEP: return VHDX_OK;
-	case VERDICT_UNUSED:
-		state = BLOCK_UNMAPPED;
+	case VERDICT_UNUSED: /* not UNMAPPED, which others may read as what stood there */
 		result->blocks_unused++;
 		if (k->w != NULL) /* the disk changes: VHDX-040 */
 			status = vhdx_session_begin(k->w, error);
