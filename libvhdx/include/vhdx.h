@@ -118,6 +118,8 @@ struct vhdx_guid {
 VHDX_API void vhdx_guid_format(const struct vhdx_guid *guid, char text[VHDX_GUID_TEXT_SIZE]);
 /* Accepts any case, with or without braces, and nothing around it. Returns VHDX_OK or VHDX_E_ARGUMENT. */
 VHDX_API int vhdx_guid_parse(struct vhdx_guid *out, const char *text);
+/* A random (version 4) GUID. */
+VHDX_API int vhdx_guid_random(struct vhdx_guid *out, struct vhdx_error *error);
 
 enum vhdx_format { VHDX_FORMAT_ANY = 0, VHDX_FORMAT_VHDX = 1, VHDX_FORMAT_VHD = 2, VHDX_FORMAT_RAW = 3 };
 enum vhdx_type { VHDX_TYPE_ANY = 0, VHDX_TYPE_FIXED = 2, VHDX_TYPE_DYNAMIC = 3, VHDX_TYPE_DIFFERENCING = 4 };
@@ -298,7 +300,7 @@ typedef struct vhdx_disk vhdx_disk;
 enum vhdx_open_flags {
 	VHDX_OPEN_IGNORE_CHECKSUMS = 1u << 0,   /* read structures whose checksum is wrong, and other rules that real writers broke */
 	VHDX_OPEN_NO_REPLAY = 1u << 1,          /* fail with VHDX_E_NEEDS_REPLAY instead of replaying a log in memory */
-	VHDX_OPEN_NO_PARENTS = 1u << 2,         /* this file alone; what a parent would hold is reported as VHDX_EXTENT_PARENT, and cannot be read */
+	VHDX_OPEN_NO_PARENTS = 1u << 2,         /* this file and the explicit parents alone; what a further parent would hold is reported as VHDX_EXTENT_PARENT, and cannot be read */
 	VHDX_OPEN_IGNORE_PARENT_IDENTITY = 1u << 3, /* accept a parent whose identity differs */
 	VHDX_OPEN_NO_LOCK = 1u << 4,            /* vhdx_open only: open the file although somebody writes it */
 	VHDX_OPEN_WRITE = 1u << 5               /* reading and writing; a pending log is replayed into the file. Parents are only read. */
@@ -318,6 +320,8 @@ struct vhdx_open_options {
 	/* Called for every candidate of every level. */
 	void (*on_attempt)(void *context, const struct vhdx_parent_attempt *attempt);
 	void *on_attempt_context;
+	/* With VHDX_OPEN_WRITE, optional: the DataWriteGuid that the first change of content gives a VHDX, instead of a random one: for vhdx_merge. */
+	const struct vhdx_guid *data_identity;
 };
 #define VHDX_OPEN_OPTIONS_INIT VHDX_INIT(struct vhdx_open_options)
 
@@ -344,6 +348,9 @@ VHDX_API int vhdx_read(vhdx_disk *disk, void *buffer, size_t length, uint64_t di
  * A change is visible to reads when the call returns, and survives a crash when a vhdx_flush that began afterwards has returned VHDX_OK. After a crash, each
  * logical sector holds what it held at the last such flush or what was written to it later, and never anything else. Reads and changes of
  * the same bytes at the same time are not ordered.
+ *
+ * A VHD has no log and promises the same with less: a crash may leave space in the file that nothing uses, and no footer at its end, which the copy in front
+ * stands for until the first change afterwards writes it again. It relies on sectors of 512 bytes that a crash leaves old or new, never a mixture.
  *
  * VHDX_E_NO_SPACE refuses the call, of which a part may be done; the disk stays usable and nothing else is lost. After a failed write or flush with unknown
  * effect every call but vhdx_read and vhdx_close returns VHDX_E_DEAD.
@@ -382,13 +389,53 @@ struct vhdx_settings {
 	const char *parent_relative;
 	const char *parent_absolute;
 	const char *parent_volume;
+	const char *parent_file; /* a host path: the texts are made from it, as vhdx_create does; not together with them */
 	const struct vhdx_guid *parent_identity; /* DataWriteGuid (VHDX) or Unique Id (VHD) that the parent has. The caller vouches for its content. */
+	/* VHDX: another DataWriteGuid that the parent may have, because it is about to change: see vhdx_merge. All zeros, or parent_identity without
+	 * this one, takes it away. */
+	const struct vhdx_guid *parent_identity2;
 };
 #define VHDX_SETTINGS_INIT VHDX_INIT(struct vhdx_settings)
 
 /* Changes settings; open with VHDX_OPEN_NO_PARENTS when the parent cannot be found. A new parent path changes nothing that a child of this disk relies on. What the
  * handle says of its parent stays what it was when it was opened. */
 VHDX_API int vhdx_set(vhdx_disk *disk, const struct vhdx_settings *settings, struct vhdx_error *error);
+
+/* What a merge has to do, or has done. */
+struct vhdx_merge_plan {
+	uint32_t struct_size;
+	uint64_t copy_bytes;  /* data that the source holds */
+	uint64_t zero_bytes;  /* zeros that it says are there */
+	uint64_t space_bytes; /* of new blocks in the target; its file grows by no more than that and some metadata */
+	uint64_t size;        /* of the target afterwards */
+};
+#define VHDX_MERGE_PLAN_INIT VHDX_INIT(struct vhdx_merge_plan)
+
+struct vhdx_merge_options {
+	uint32_t struct_size;
+	void *context;
+	/* Optional; a non-zero return stops with VHDX_E_CANCELLED, after which the merge can be done again. */
+	int (*progress)(void *context, uint64_t done, uint64_t total);
+};
+#define VHDX_MERGE_OPTIONS_INIT VHDX_INIT(struct vhdx_merge_options)
+
+/*
+ * Merges the files of `source` into `target`, their parent: afterwards `target` alone reads as the chain did. `source` is a child opened with VHDX_OPEN_NO_PARENTS,
+ * and with all files between it and the target as explicit parents; `target` is open for writing. It may be a differencing disk itself. VHDX_E_ARGUMENT, and
+ * nothing done, when the last file of `source` does not name `target` as its parent.
+ *
+ * Nothing is lost when this is interrupted at any instant: what is written into the target stands in the source still, so the chain reads as before and the merge
+ * can be done again. For a VHDX that needs that the chain still accepts its changed parent: before the target is opened, choose a new
+ * GUID, store it as `parent_identity2` in the last file of the source with vhdx_set (with the DataWriteGuid that the target has as `parent_identity`), and give it as
+ * `data_identity` when the target is opened for writing; without that VHDX_E_ARGUMENT. The children of the source are then to be linked to the target by vhdx_set, and
+ * the files of the source are of no use any more. Other children of the target lose their parent.
+ *
+ * Room for the new blocks is reserved before anything is changed, where the host can do that: VHDX_E_NO_SPACE. `plan` (may be NULL) tells what there was to do.
+ */
+VHDX_API int vhdx_merge(vhdx_disk *source, vhdx_disk *target, const struct vhdx_merge_options *options, struct vhdx_merge_plan *plan,
+			struct vhdx_error *error);
+/* Only looks; `target` may be open for reading. */
+VHDX_API int vhdx_plan_merge(vhdx_disk *source, vhdx_disk *target, struct vhdx_merge_plan *plan, struct vhdx_error *error);
 
 enum vhdx_compact_flags {
 	VHDX_COMPACT_ESTIMATE = 1u << 0,   /* changes nothing and counts what would be done; a disk open for reading will do */

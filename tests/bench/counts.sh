@@ -103,4 +103,39 @@ for image in dynamic.vhdx dynamic.vhd child.vhdx; do
 	at_most "$image: instructions for a read" $(((count - before) / 2000)) 300
 done
 ok 'a warm read is one system call'
+
+# flushes IMAGE N [OPTION]: of N writes to N new blocks of a copy and one flush; until all is written in $before, until the flush is done in $count.
+flushes() {
+	local image=$1 writes=$2
+	shift 2
+	cp --sparse=always "$image" "copy.${image##*.}"
+	strace -f -o "$scratch/trace" vhdx-writebench --count "$writes" "$@" "copy.${image##*.}" >"$stdout" 2>"$stderr" || fail "cannot be written: $image"
+	read -r before count < <(awk '/ f(data)?sync\(/ { n++ } / write\(1, "written/ { before = n } / write\(1, "flushed/ { print before + 0, n + 0 }' "$scratch/trace")
+	[ -n "$count" ] || fail "the phases were not seen: $image"
+}
+
+# A new block with a flush after each write; many new blocks and one flush. The first change of a session marks the file as open, which takes up to two.
+for kind in dynamic.vhdx child.vhdx dynamic.vhd child.vhd; do
+	case $kind in
+	child.*) vhdx-create --parent "dynamic.${kind##*.}" "$kind" >"$stdout" 2>"$stderr" ;;
+	*) vhdx-create --block-size 2M "$kind" 64G >"$stdout" 2>"$stderr" ;;
+	esac
+done
+while read -r kind each together; do
+	flushes "$kind" 100 --flush-each
+	first=$count
+	flushes "$kind" 300 --flush-each
+	at_most "$kind: flushes for 200 new blocks with a flush each" $((count - first)) $((200 * each))
+	flushes "$kind" 10
+	first=$before
+	flushes "$kind" 1000
+	at_most "$kind: flushes for 1000 new blocks and one flush" "$count" "$together"
+	[ "$kind" = child.vhdx ] || at_most "$kind: flushes for 990 new blocks before the flush" $((before - first)) 0
+done <<-'END'
+	dynamic.vhdx 1 3
+	child.vhdx 2 5
+	dynamic.vhd 2 3
+	child.vhd 2 3
+END
+ok 'new blocks cost few flushes'
 finish

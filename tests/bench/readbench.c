@@ -4,12 +4,11 @@
  * all rows could be measured.
  */
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "readbench.h"
 
+const char program[] = "vhdx-readbench";
 struct settings settings = { 9, UINT64_C(2) << 30, now };
 
 static const char help[] =
@@ -25,44 +24,6 @@ static const char help[] =
 	"  --reads N IMAGE     nothing but N random reads of 4 KiB from IMAGE, for strace, perf and callgrind\n"
 	"  --open IMAGE        nothing but opening and closing it; prints where its BAT begins and ends\n"
 	"  --help\n";
-
-void stop(const char *format, ...)
-{
-	va_list arguments;
-
-	(void)fprintf(stderr, "vhdx-readbench: ");
-	va_start(arguments, format);
-	(void)vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	(void)fputc('\n', stderr);
-	work_end();
-	exit(1);
-}
-
-void stop_error(const char *what, const struct vhdx_error *error)
-{
-	char text[1400];
-
-	stop("%s: %s", what, vhdx_error_text(error, text, sizeof(text)));
-}
-
-void *allocate(size_t size)
-{
-	void *memory = malloc(size);
-
-	if (memory == NULL)
-		stop("no memory");
-	return memory;
-}
-
-static bool wanted(const char *only, const char *keys)
-{
-	for (; *keys != '\0'; keys++)
-		for (const char *p = only; *p != '\0'; p++)
-			if (*p == *keys)
-				return true;
-	return only[0] == '\0';
-}
 
 static void rows_vhdx(const char *raw, const char *only)
 {
@@ -145,18 +106,6 @@ static void only_open(const char *name)
 	vhdx_close(disk);
 	(void)printf("%llu %llu\n", (unsigned long long)info.bat_offset,
 		     (unsigned long long)(info.bat_offset + info.block_count * width));
-}
-
-static unsigned long number(const char *text, unsigned long least, unsigned long most)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (*end != '\0' || value < least || value > most) {
-		(void)fprintf(stderr, "vhdx-readbench: '%s' is no number from %lu to %lu\n", text, least, most);
-		exit(2);
-	}
-	return value;
 }
 
 int main(int argc, char **argv)

@@ -6,10 +6,8 @@
  *   readbench.c        options, order of the rows
  *   readbench_rows.c   one function for each group of rows
  *   readbench_race.c   interleaved timing, medians
- *   readbench_table.c  the table
  *   readbench_readers.c  ways to read a disk
- *   readbench_count.c  an I/O table that counts the calls it passes on
- *   readbench_make.c   the work directory and the images in it
+ *   readbench_make.c   the images in the work directory
  *   readbench_craft.c  puts blocks into the files of a chain
  *   readbench_peer.c   libvhdi, where there is one
  *
@@ -18,21 +16,9 @@
 #ifndef READBENCH_H
 #define READBENCH_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "bench.h"
 
-#include "vhdx.h"
-
-enum { SMALL = 4096, LARGE = 1 << 20, RUN = 65536, CHILD_BLOCK = 2 << 20, LEVELS = 64, MAX_ROUNDS = 99 };
-
-struct settings {
-	unsigned rounds;
-	uint64_t size;         /* of every virtual disk */
-	double (*clock)(void); /* now or processor_time */
-};
-extern struct settings settings;
+enum { SMALL = 4096, LARGE = 1 << 20, RUN = 65536, CHILD_BLOCK = 2 << 20, LEVELS = 64 };
 
 /* Who holds what in a chain of LEVELS files. The base holds everything that the others do not. */
 enum recipe {
@@ -43,19 +29,7 @@ enum recipe {
 unsigned recipe_owner(enum recipe recipe, uint64_t offset);
 /* What a disk of this recipe holds; also the level's own data, when all of the range is its. */
 void recipe_fill(enum recipe recipe, uint8_t *buffer, size_t length, uint64_t offset);
-uint64_t mix(uint64_t value);
 
-/* Ends the program with a message; the work directory goes too. */
-_Noreturn void stop(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
-_Noreturn void stop_error(const char *what, const struct vhdx_error *error);
-void *allocate(size_t size);
-
-/* The work directory; all files are made in it and are removed with it. */
-void work_begin(const char *directory);
-void work_end(void);
-/* A name for a new file, remembered until work_end. */
-const char *work_name(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
-void work_remove(const char *name);
 const char *make_raw(void);
 const char *make_image(const char *name, enum vhdx_format format, uint32_t block_size, bool full);
 
@@ -88,20 +62,11 @@ void warm_reader(const struct reader *reader);
 /* Compares some places with the recipe, and warms. */
 void check_reader(const struct reader *reader, enum recipe recipe);
 
-struct counter {
-	atomic_ulong reads;
-	atomic_ulong others;
-};
-vhdx_disk *open_counted(const char *name, struct counter *counter);
-
 bool peer_exists(void);
 const char *peer_version(void);
 struct reader peer_reader(const struct chain *chain, size_t reads);
 void peer_close(struct reader *reader);
 
-struct spread {
-	double median, low, high;
-};
 struct race {
 	struct spread ours, other, ratio; /* seconds for each read; ours / other of each round */
 };
@@ -110,24 +75,11 @@ struct job {
 	bool sequential;
 	unsigned threads; /* 0: one, without starting a thread */
 };
-double now(void);
-double processor_time(void); /* of this thread: what others do on the machine matters less, but waiting does not show */
 /* Seconds for each of `reads` reads (by each thread). */
 double timed(const struct reader *reader, const struct job *job, size_t reads, uint64_t seed);
 void race(struct race *out, const struct reader *ours, const struct reader *other, const struct job *job);
-struct spread spread_of(const double *values, unsigned count);
 /* User-space instructions for each of `reads` small reads; negative when the machine does not count them. */
 double instructions(const struct reader *reader, size_t reads);
-
-enum goal { AT_MOST, AT_LEAST, NO_GOAL };
-void table_head(void);
-void table_row(const char *key, const char *what, const char *ours, const char *other, struct spread ratio, enum goal goal,
-	       double limit);
-/* Says below a row that its measure itself was not steady. */
-void table_unsteady(const char *name, struct spread seconds);
-/* A row of a count or a time of ours alone. */
-void table_value(const char *key, const char *what, const char *ours, double value, enum goal goal, double limit,
-		 const char *unit);
 
 void rows_dynamic(const char *raw, const char *image, const char *what);
 void rows_unallocated(void);

@@ -5,10 +5,8 @@
  * cache what the other has just read.
  */
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #if defined(__linux__)
 #include <linux/perf_event.h>
@@ -29,24 +27,6 @@ struct worker {
 	pthread_barrier_t *start;
 	double begin, end;
 };
-
-static double seconds_of(clockid_t clock)
-{
-	struct timespec t;
-
-	(void)clock_gettime(clock, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-double now(void)
-{
-	return seconds_of(CLOCK_MONOTONIC);
-}
-
-double processor_time(void)
-{
-	return seconds_of(CLOCK_THREAD_CPUTIME_ID);
-}
 
 /* The buffer is used before, so that its pages are there. */
 static uint8_t *new_buffer(size_t length)
@@ -162,22 +142,6 @@ void race(struct race *out, const struct reader *ours, const struct reader *othe
 	out->ours = spread_of(a, settings.rounds);
 	out->other = spread_of(b, settings.rounds);
 	out->ratio = spread_of(ratio, settings.rounds);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-struct spread spread_of(const double *values, unsigned count)
-{
-	double sorted[MAX_ROUNDS];
-
-	memcpy(sorted, values, count * sizeof(*values));
-	qsort(sorted, count, sizeof(*sorted), by_value);
-	return (struct spread){ (sorted[(count - 1) / 2] + sorted[count / 2]) / 2, sorted[0], sorted[count - 1] };
 }
 
 double instructions(const struct reader *reader, size_t reads)

@@ -9,20 +9,6 @@
 
 static const struct job small_job = { SMALL, false, 0 }, large_job = { LARGE, true, 0 };
 
-static char *micro(char text[16], double seconds)
-{
-	(void)snprintf(text, 16, seconds < 1e-5 ? "%.2f us" : "%.1f us", seconds * 1e6);
-	return text;
-}
-
-static char *beside(char text[32], const char *name, double seconds)
-{
-	char time[16];
-
-	(void)snprintf(text, 32, "%s %s", name, micro(time, seconds));
-	return text;
-}
-
 /* ours / other when the goal is a limit, other / ours when it is how much better we are. */
 static void row(const char *key, const char *what, const struct reader *ours, const struct reader *other, const struct job *job,
 		enum goal goal, double limit)
@@ -41,8 +27,8 @@ static void row(const char *key, const char *what, const struct reader *ours, co
 /* Calls of the I/O table for each small read, warm. */
 static void row_calls(const char *key, const char *what, const char *name, double limit)
 {
-	struct counter counter = { 0, 0 };
-	struct reader reader = our_reader(open_counted(name, &counter));
+	struct counter counter = { 0 };
+	struct reader reader = our_reader(open_counted(name, 0, &counter));
 	unsigned long before;
 	double calls;
 	char text[24];
@@ -196,11 +182,11 @@ static void row_open(const struct chain *chain, const char *what)
 
 static void rows_open(const struct chain *chain, const char *what)
 {
-	struct counter counter = { 0, 0 };
+	struct counter counter = { 0 };
 	char calls[24], text[64];
 	double per_level;
 
-	vhdx_close(open_counted(chain->names[0], &counter));
+	vhdx_close(open_counted(chain->names[0], 0, &counter));
 	per_level = (double)(counter.reads + counter.others) / chain->depth;
 	(void)snprintf(text, sizeof(text), "open %s", what);
 	(void)snprintf(calls, sizeof(calls), "%.1f calls", per_level);

@@ -33,9 +33,9 @@ struct options {
 	bool barriers;
 };
 
-enum part { PART_CHOSEN, PART_SEQUENCES, PART_RANDOM, PART_COUNT };
+enum part { PART_CHOSEN, PART_SEQUENCES, PART_RANDOM, PART_CREATION, PART_COUNT };
 
-static const char *const part_names[PART_COUNT] = { "chosen", "sequences", "random" };
+static const char *const part_names[PART_COUNT] = { "chosen", "sequences", "random", "creation" };
 
 struct job {
 	const struct kind *kind;
@@ -65,6 +65,7 @@ static int run_part(struct test *t, enum part part, const struct options *o)
 		for (unsigned i = 0; result == 0 && i < o->random; i++)
 			result = run_random(t, 20 + (o->operations - 20) * (i % 12) / 11, o->seed + i);
 		return result;
+	case PART_CREATION: return run_creation(t);
 	case PART_COUNT: break;
 	}
 	return 0;
@@ -148,7 +149,7 @@ static size_t list_jobs(const struct options *o, struct job *jobs, int barrier)
 
 	for (int part = 0; part < PART_COUNT; part++)
 		for (size_t k = 0; k < kind_count; k++)
-			if (is_wanted(o, &kinds[k], (enum part)part))
+			if (is_wanted(o, &kinds[k], (enum part)part) && (part != PART_CREATION || barrier < 0))
 				jobs[count++] = (struct job){ &kinds[k], (enum part)part, barrier };
 	return count;
 }

@@ -13,5 +13,7 @@ int run_chosen(struct test *t);
 int run_random(struct test *t, unsigned operations, uint64_t seed);
 /* For the wide disk: more dirty pages than an entry takes, and more entries than the log holds. */
 int run_wide(struct test *t);
+/* The disk is created: W10. */
+int run_creation(struct test *t);
 
 #endif

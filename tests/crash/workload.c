@@ -158,24 +158,31 @@ static vhdx_disk *open_parent(struct workload *w, unsigned flags)
 	return parent;
 }
 
+void workload_create(struct workload *w, struct cowfile *file, bool filled)
+{
+	int content = 1;
+	vhdx_disk *parent = w->parent != NULL ? open_parent(w, 0) : NULL;
+
+	make(w, file, w->kind->type, parent, filled ? &content : NULL);
+	vhdx_close(parent);
+}
+
 static void make_with_parent(struct workload *w)
 {
 	int content = 1;
-	vhdx_disk *parent;
 
 	w->parent = cow_new();
 	make(w, w->parent, VHDX_TYPE_DYNAMIC, NULL, w->kind->wide != 0 ? NULL : &content);
 	if (w->kind->wide != 0) {
-		parent = open_parent(w, VHDX_OPEN_WRITE);
+		vhdx_disk *parent = open_parent(w, VHDX_OPEN_WRITE);
+
 		fill_wide_parent(w, parent);
 		if (vhdx_close(parent) < 0)
 			die("close parent", &(struct vhdx_error){ .status = VHDX_E_IO });
 	} else {
 		note_parent(w, 0, w->disk_size / ORACLE_SECTOR);
 	}
-	parent = open_parent(w, 0);
-	make(w, w->file, VHDX_TYPE_DIFFERENCING, parent, NULL);
-	vhdx_close(parent);
+	workload_create(w, w->file, false);
 }
 
 static void learn(struct workload *w)

@@ -80,6 +80,8 @@ int workload_read_part(const struct workload *w, vhdx_disk *disk, uint8_t *bytes
 		       struct vhdx_error *error);
 /* Whether a crash at that moment may leave a disk of this size. */
 bool workload_allows_size(const struct workload *w, size_t end, uint64_t size);
+/* Makes a disk of this kind in an empty file; not differencing and `filled`: with value 1 in every sector. Ends the program when it cannot. */
+void workload_create(struct workload *w, struct cowfile *file, bool filled);
 /* Opens a file of this workload with its parent. */
 int workload_open(const struct workload *w, vhdx_disk **disk, struct cowfile *file, unsigned flags, struct vhdx_error *error);
 

@@ -1,16 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Every numbered rule has a test that is named by it: Test(suite, VHDX_016_...). Lists the rules of rules.def that have none. One that a
-# reader obeys (role R or B) must have one; the rules for a writer (W) are listed until there is a writer.
+# Every numbered rule of rules.def has a test that is named by it, Test(suite, VHDX_016_...), except those that are listed here with the reason.
 #
 #     tests/rules/coverage.sh [TREE]
 #
-# Prints the lists and a count for each role; exit status 1 when a rule of role R or B has no test, or a test is named by no rule.
+# Prints a count for each role, and what is not tested; exit status 1 when a rule that is not listed has no test, one that is listed has, or a test is
+# named by no rule.
 set -eu
 export LC_ALL=C
 cd "${1:-$(dirname "$0")/../..}"
 rules=libvhdx/src/format/rules.def
+excused='
+VHDX_023 a permission; no operation moves blocks
+VHDX_058 a permission, and nothing to break
+VHDX_139 a permission; no operation moves blocks
+VHDX_187 paths are refreshed when asked for (vhdx_set), not by every writable open: decision D-49
+VHDX_203 for the policy of the caller: nothing in a file tells that it has children
+'
 
 # "VHDX_016 R" for each rule
 all=$(sed -n 's/^RULE(\([A-Z]*\), \([0-9]*\), [A-Z]*, \([RWB]\), .*/\1_\2 \3/p' $rules)
@@ -33,23 +40,25 @@ count() {
 	sed '/^$/d' | wc -l
 }
 
-missing=0
+listed=$(sed -n 's/ .*//p' <<<"$excused" | sort)
+missing=$(comm -23 <(cut -d' ' -f1 <<<"$untested" | sort) <(echo "$listed"))
+outdated=$(comm -12 <(echo "$listed") <(printf '%s\n' "$tested"))
 for role in R B W; do
 	total=$(of $role "$all" | count)
 	without=$(of $role "$untested" | count)
 	echo "role $role: $((total - without)) of $total rules have a test"
-	if [ "$without" -gt 0 ]; then
-		of $role "$untested" | tr '_\n' '- ' | fold -s -w 100 | sed 's/^/    without: /'
-		echo
-		[ $role = W ] || missing=$((missing + without))
-	fi
 done
+sed '/^$/d; s/^/    without: /; s/_/-/' <<<"$excused"
 if [ -n "$unknown" ]; then
 	echo "not ok - tests named by rules that do not exist:" $unknown
 	exit 1
 fi
-if [ $missing -gt 0 ]; then
-	echo "not ok - $missing rules for readers have no test"
+if [ -n "$missing" ]; then
+	echo "not ok - rules without a test:" $missing
 	exit 1
 fi
-echo "ok - every rule for readers has a test"
+if [ -n "$outdated" ]; then
+	echo "not ok - listed as without a test, but they have one:" $outdated
+	exit 1
+fi
+echo "ok - every other rule has a test"

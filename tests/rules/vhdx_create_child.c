@@ -61,6 +61,64 @@ Test(vhdx_rules, VHDX_154_items_that_do_not_fit_are_not_dropped)
 	memfile_free(parent);
 }
 
+static vhdx_disk *open_alone(struct memfile *image, unsigned flags, const struct vhdx_guid *identity)
+{
+	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
+	struct vhdx_file file = memfile_file(image, "disk");
+	vhdx_disk *disk;
+
+	options.flags = flags;
+	options.data_identity = identity;
+	cr_assert_eq(vhdx_open_file(&disk, &file, &options, NULL), VHDX_OK);
+	return disk;
+}
+
+/* The parent as it was when the child was made, and as it is: the same by its identity. */
+Test(vhdx_rules, VHDX_155_merge_replaces_the_virtual_disk_items)
+{
+	struct recipe_item was[] = { { recipe_guid_text("11111111-1111-1111-1111-111111111111"), 2, "child's", 7 },
+				     { recipe_guid_text("33333333-3333-3333-3333-333333333333"), 3, "user's", 6 } };
+	struct recipe_item is[] = { { recipe_guid_text("22222222-2222-2222-2222-222222222222"), 2, "gone", 4 },
+				    { recipe_guid_text("11111111-1111-1111-1111-111111111111"), 2, "longer before", 13 },
+				    { recipe_guid_text("44444444-4444-4444-4444-444444444444"), 1, "kept", 4 } };
+	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;
+	struct vhdx_settings settings = VHDX_SETTINGS_INIT;
+	struct vhdx_guid next = recipe_guid(99);
+	struct vhdx_error error;
+	struct memfile *before, *parent, *child;
+	vhdx_disk *source, *target;
+	char text[7];
+	uint64_t entry;
+
+	knobs.items = was;
+	knobs.item_count = 2;
+	before = build(&knobs);
+	child = create_child(before);
+	knobs.items = is;
+	knobs.item_count = 3;
+	parent = build(&knobs);
+	source = open_alone(child, VHDX_OPEN_WRITE | VHDX_OPEN_NO_PARENTS, NULL);
+	settings.parent_identity2 = &next;
+	cr_assert_eq(vhdx_set(source, &settings, &error), VHDX_OK, "%s", error.message);
+	cr_assert_eq(vhdx_close(source), VHDX_OK);
+	source = open_alone(child, VHDX_OPEN_NO_PARENTS, NULL);
+	target = open_alone(parent, VHDX_OPEN_WRITE, &next);
+	cr_assert_eq(vhdx_merge(source, target, NULL, NULL, &error), VHDX_OK, "%s", error.message);
+	vhdx_close(source);
+	cr_assert_eq(vhdx_close(target), VHDX_OK);
+	entry = created_entry(parent, "11111111-1111-1111-1111-111111111111");
+	cr_assert_neq(entry, 0);
+	cr_assert_eq(recipe_get(parent, entry + 20, 4), 7);
+	memfile_read(parent, created_places(parent).metadata + recipe_get(parent, entry + 16, 4), text, 7);
+	cr_assert_arr_eq(text, "child's", 7);
+	cr_assert_neq(created_entry(parent, "33333333-3333-3333-3333-333333333333"), 0);
+	cr_assert_eq(created_entry(parent, "22222222-2222-2222-2222-222222222222"), 0);
+	cr_assert_neq(created_entry(parent, "44444444-4444-4444-4444-444444444444"), 0);
+	memfile_free(child);
+	memfile_free(before);
+	memfile_free(parent);
+}
+
 Test(vhdx_rules, VHDX_158_reserved_bits_of_metadata_entries_are_zero)
 {
 	static const uint32_t flags[] = { 4, 6, 6, 6, 6, 4 };

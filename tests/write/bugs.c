@@ -3,11 +3,12 @@
  * Bugs of other writers, one test each, numbered as in the collection that the tests of this project were planned from.
  *
  *   elsewhere                             where
- *   56, 58, 59, 66, 71, 75, 78, 82        fault.c (short and failed calls, poisoned handles), crash.c (every order and torn write, replay interrupted)
+ *   56, 63, 74                            checked.c
+ *   58                                    interrupted.c
+ *   59, 66, 71, 75, 78, 82                fault.c (short and failed calls, poisoned handles), crash.c (every order and torn write, replay interrupted)
  *   60                                    threads.c
- *   62, 63, 79                            crash.c and script.c on every kind of disk
+ *   62, 79                                crash.c and script.c on every kind of disk
  *   67, 68 (merge), 69, 70, 72            need compact, merge and convert in place, which do not exist yet
- *   74                                    create tests (alignment); the sparse flag is NTFS's
  *   76, 77, 80, 81                        rules/vhdx_log.c and rules/vhdx_replay.c
  */
 #include <criterion/criterion.h>

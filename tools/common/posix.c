@@ -8,11 +8,13 @@
 #include "sys.h"
 
 #ifndef _WIN32
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -108,6 +110,29 @@ bool sys_remove(const char *path)
 bool sys_replace(const char *from, const char *to)
 {
 	return succeeded(rename(from, to));
+}
+
+bool sys_list(const char *directory, void (*visit)(void *context, const char *path), void *context)
+{
+	DIR *open = opendir(directory);
+	struct dirent *entry;
+
+	if (open == NULL) {
+		problem = errno;
+		return false;
+	}
+	while ((entry = readdir(open)) != NULL) {
+		size_t size = strlen(directory) + strlen(entry->d_name) + 2;
+		char *path = malloc(size);
+
+		if (path == NULL)
+			break;
+		(void)snprintf(path, size, "%s/%s", directory, entry->d_name);
+		visit(context, path);
+		free(path);
+	}
+	closedir(open);
+	return true;
 }
 
 void sys_limit_mode(unsigned mode)

@@ -43,6 +43,8 @@ bool sys_same(const struct sys_identity *a, const struct sys_identity *b);
 bool sys_remove(const char *path);
 /* Puts `from` in the place of `to` in one step. */
 bool sys_replace(const char *from, const char *to);
+/* Calls `visit` with the path of each entry of a directory, in no order. False when it cannot be read. */
+bool sys_list(const char *directory, void (*visit)(void *context, const char *path), void *context);
 /* Files made from here on get no permission that `mode` lacks; 0777 takes the limit away. */
 void sys_limit_mode(unsigned mode);
 void sys_set_mode(const char *path, unsigned mode);

@@ -166,6 +166,40 @@ bool sys_replace(const char *from, const char *to)
 	return done;
 }
 
+bool sys_list(const char *directory, void (*visit)(void *context, const char *path), void *context)
+{
+	size_t size = strlen(directory) + 3;
+	char *pattern = malloc(size);
+	WIN32_FIND_DATAW found;
+	wchar_t *wide;
+	HANDLE search;
+
+	if (pattern == NULL)
+		abort();
+	(void)snprintf(pattern, size, "%s/*", directory);
+	wide = to_wide(pattern);
+	search = FindFirstFileW(wide, &found);
+	problem = GetLastError();
+	free(wide);
+	free(pattern);
+	if (search == INVALID_HANDLE_VALUE)
+		return false;
+	do {
+		char *name = to_utf8(found.cFileName), *path;
+
+		size = strlen(directory) + strlen(name) + 2;
+		path = malloc(size);
+		if (path == NULL)
+			abort();
+		(void)snprintf(path, size, "%s/%s", directory, name);
+		visit(context, path);
+		free(path);
+		free(name);
+	} while (FindNextFileW(search, &found));
+	FindClose(search);
+	return true;
+}
+
 void sys_limit_mode(unsigned mode)
 {
 	(void)mode;

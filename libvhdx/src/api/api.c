@@ -49,6 +49,13 @@ int vhdx_guid_parse(struct vhdx_guid *out, const char *text)
 	return text != NULL && guid_from_text(out, text, strlen(text)) ? VHDX_OK : VHDX_E_ARGUMENT;
 }
 
+int vhdx_guid_random(struct vhdx_guid *out, struct vhdx_error *error)
+{
+	struct vhdx_env env = env_complete(NULL);
+
+	return env_random_guids(&env, out, 1, OR_LOCAL(error));
+}
+
 int vhdx_file_open(struct vhdx_file *out, const char *path, unsigned flags, struct vhdx_error *error)
 {
 	error = OR_LOCAL(error);

@@ -28,6 +28,47 @@ int vhdx_set(vhdx_disk *disk, const struct vhdx_settings *settings, struct vhdx_
 	return disk_set(disk, &full, error);
 }
 
+static int give_plan(struct vhdx_merge_plan *out, const struct vhdx_merge_plan *plan)
+{
+	uint32_t size = out->struct_size;
+
+	memcpy(out, plan, (size_t)min_u64(size, sizeof(*plan)));
+	out->struct_size = size;
+	return VHDX_OK;
+}
+
+int vhdx_plan_merge(vhdx_disk *source, vhdx_disk *target, struct vhdx_merge_plan *plan, struct vhdx_error *error)
+{
+	struct vhdx_merge_plan full;
+	struct vhdx_error local;
+	int status;
+
+	error = error != NULL ? error : &local;
+	if (source == NULL || target == NULL || plan == NULL)
+		return fail(error, VHDX_E_ARGUMENT, "source, target or plan is NULL");
+	status = disk_plan_merge(source, target, &full, error);
+	return status < 0 ? status : give_plan(plan, &full);
+}
+
+int vhdx_merge(vhdx_disk *source, vhdx_disk *target, const struct vhdx_merge_options *options, struct vhdx_merge_plan *plan,
+	       struct vhdx_error *error)
+{
+	struct vhdx_merge_options all = VHDX_MERGE_OPTIONS_INIT;
+	struct vhdx_merge_plan full;
+	struct vhdx_error local;
+	int status;
+
+	error = error != NULL ? error : &local;
+	if (source == NULL || target == NULL)
+		return fail(error, VHDX_E_ARGUMENT, "source or target is NULL");
+	if (options != NULL)
+		memcpy(&all, options, (size_t)min_u64(options->struct_size, sizeof(all)));
+	status = disk_merge(source, target, &all, &full, error);
+	if (status == VHDX_OK && plan != NULL)
+		(void)give_plan(plan, &full);
+	return status;
+}
+
 int vhdx_compact(vhdx_disk *disk, const struct vhdx_compact_options *options, struct vhdx_error *error)
 {
 	const unsigned known = VHDX_COMPACT_ESTIMATE | VHDX_COMPACT_KEEP_ZEROS | VHDX_COMPACT_KEEP_EQUAL |

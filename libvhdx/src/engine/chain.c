@@ -208,7 +208,7 @@ static int open_parents(struct vhdx_disk *disk, const struct vhdx_open_options *
 
 		if (last->type != VHDX_TYPE_DIFFERENCING)
 			break;
-		if (disk->flags & VHDX_OPEN_NO_PARENTS) {
+		if (disk->flags & VHDX_OPEN_NO_PARENTS && disk->depth - 1 >= options->parent_count) {
 			disk->parent_left_out = true;
 			break;
 		}
@@ -224,7 +224,7 @@ static int open_parents(struct vhdx_disk *disk, const struct vhdx_open_options *
 			status = search_parent(disk, last, options, error);
 		}
 	}
-	if (status == VHDX_OK && !disk->parent_left_out && options->parent_count > disk->depth - 1)
+	if (status == VHDX_OK && options->parent_count > disk->depth - 1)
 		status = fail(error, VHDX_E_ARGUMENT, "%zu parents were given, the chain has only %u", options->parent_count,
 			      disk->depth - 1);
 	return status;
@@ -251,7 +251,7 @@ static int open_levels(struct vhdx_disk *disk, const struct vhdx_file *file, con
 }
 
 /* The leaf only, when the whole chain is there. */
-static int start_writing(struct vhdx_disk *disk, struct vhdx_error *error)
+static int start_writing(struct vhdx_disk *disk, const struct vhdx_open_options *options, struct vhdx_error *error)
 {
 	struct image *leaf = disk->levels[0].image;
 	int status;
@@ -266,6 +266,8 @@ static int start_writing(struct vhdx_disk *disk, struct vhdx_error *error)
 	for (unsigned i = 0; i < LOCK_COUNT; i++)
 		mutex_start(&disk->locks[i]);
 	status = writing_start(leaf, &disk->readers, error);
+	if (status == VHDX_OK && options->data_identity != NULL)
+		leaf->writing->identity = *options->data_identity;
 	if (status == VHDX_OK)
 		status = leaf->ops->start(leaf, error);
 	if (status < 0)
@@ -286,7 +288,7 @@ int disk_open(struct vhdx_disk **out, const struct vhdx_file *file, const struct
 	disk->flags = options->flags;
 	status = open_levels(disk, file, options, error);
 	if (status == VHDX_OK && disk->flags & VHDX_OPEN_WRITE)
-		status = start_writing(disk, error);
+		status = start_writing(disk, options, error);
 	if (status < 0) {
 		(void)disk_close(disk);
 		return status;

@@ -43,6 +43,10 @@ int disk_flush(struct vhdx_disk *disk, struct vhdx_error *error);
 /* disk_change.c: with the disk for themselves. */
 int disk_resize(struct vhdx_disk *disk, uint64_t size, unsigned flags, struct vhdx_error *error);
 int disk_set(struct vhdx_disk *disk, const struct vhdx_settings *settings, struct vhdx_error *error);
+/* merge.c */
+int disk_plan_merge(struct vhdx_disk *source, struct vhdx_disk *target, struct vhdx_merge_plan *plan, struct vhdx_error *error);
+int disk_merge(struct vhdx_disk *source, struct vhdx_disk *target, const struct vhdx_merge_options *options,
+	       struct vhdx_merge_plan *plan, struct vhdx_error *error);
 /* disk_compact.c. */
 int disk_compact(struct vhdx_disk *disk, const struct vhdx_compact_options *options, struct vhdx_compact_result *result,
 		 struct vhdx_error *error);

@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "engine/disk.h"
+#include "io/host.h"
 
 static int leaf_for_change(struct vhdx_disk *disk, struct image **leaf, struct vhdx_error *error)
 {
@@ -54,16 +55,17 @@ int disk_resize(struct vhdx_disk *disk, uint64_t size, unsigned flags, struct vh
 	return status < 0 ? error_in_file(error, leaf->view.file.name, 0) : VHDX_OK;
 }
 
-int disk_set(struct vhdx_disk *disk, const struct vhdx_settings *settings, struct vhdx_error *error)
+static int set_by_texts(struct vhdx_disk *disk, const struct vhdx_settings *settings, struct vhdx_error *error)
 {
 	const struct image_settings wanted = { .disk_id = settings->disk_id,
 					       .physical_sector_size = settings->physical_sector_size,
 					       .parent_relative = settings->parent_relative,
 					       .parent_absolute = settings->parent_absolute,
 					       .parent_volume = settings->parent_volume,
-					       .parent_identity = settings->parent_identity };
+					       .parent_identity = settings->parent_identity,
+					       .parent_identity2 = settings->parent_identity2 };
 	bool parent = wanted.parent_relative != NULL || wanted.parent_absolute != NULL || wanted.parent_volume != NULL ||
-		      wanted.parent_identity != NULL;
+		      wanted.parent_identity != NULL || wanted.parent_identity2 != NULL;
 	struct image *leaf;
 	int status = leaf_for_change(disk, &leaf, error);
 
@@ -75,4 +77,26 @@ int disk_set(struct vhdx_disk *disk, const struct vhdx_settings *settings, struc
 		return fail(error, VHDX_E_ARGUMENT, "the disk has no parent");
 	status = leaf->ops->set(leaf, &wanted, error);
 	return status < 0 ? error_in_file(error, leaf->view.file.name, 0) : VHDX_OK;
+}
+
+/* Texts made from the two file names. */
+int disk_set(struct vhdx_disk *disk, const struct vhdx_settings *settings, struct vhdx_error *error)
+{
+	const char *name = disk->levels[0].image->view.file.name;
+	struct vhdx_settings made = *settings;
+	char *relative = NULL;
+	int status;
+
+	if (settings->parent_file == NULL)
+		return set_by_texts(disk, settings, error);
+	if (settings->parent_relative != NULL || settings->parent_absolute != NULL || settings->parent_volume != NULL)
+		return fail(error, VHDX_E_ARGUMENT, "parent_file and texts for it were given");
+	if (name == NULL)
+		return fail(error, VHDX_E_ARGUMENT, "the disk has no file name that a path could be made from");
+	status = host_relative_path(&disk->env, &relative, name, settings->parent_file, error);
+	made.parent_relative = relative;
+	if (status == VHDX_OK)
+		status = set_by_texts(disk, &made, error);
+	memory_release(&disk->env, relative);
+	return status;
 }

@@ -79,19 +79,24 @@ struct image_ops {
 
 	int (*resize)(struct image *image, uint64_t size, struct vhdx_error *error);
 	int (*set)(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
+	/* Room on the host for `length` bytes of new blocks. Not durable. */
+	int (*reserve)(struct image *image, uint64_t length, struct vhdx_error *error);
+	/* The metadata items of the disk become those of `source`, an image of the same format: VHDX-155. May be NULL. */
+	int (*take_items)(struct image *image, struct image *source, struct vhdx_error *error);
 	/* Also of an image open for reading, when VHDX_COMPACT_ESTIMATE is set. */
 	int (*compact)(struct image *image, struct compaction *c, struct vhdx_error *error);
 };
 
 /* Of an image open for writing. */
 struct writing {
-	struct epoch *readers;    /* of the disk */
-	mutex commit;             /* one at a time makes changes durable */
-	_Atomic uint64_t change;  /* counts finished changes */
-	_Atomic uint64_t durable; /* so many of them are durable */
-	_Atomic int dead;         /* the status that killed the handle, or 0: W9 */
-	uint32_t sector;          /* writes are multiples of it */
-	uint64_t granule;         /* a power of two; no write crosses a multiple of it */
+	struct epoch *readers;     /* of the disk */
+	mutex commit;              /* one at a time makes changes durable */
+	_Atomic uint64_t change;   /* counts finished changes */
+	_Atomic uint64_t durable;  /* so many of them are durable */
+	_Atomic int dead;          /* the status that killed the handle, or 0: W9 */
+	struct vhdx_guid identity; /* that the content gets when it changes; all zeros: a random one */
+	uint32_t sector;           /* writes are multiples of it */
+	uint64_t granule;          /* a power of two; no write crosses a multiple of it */
 };
 
 struct image {

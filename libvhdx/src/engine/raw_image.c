@@ -57,7 +57,8 @@ static int raw_resize(struct image *image, uint64_t size, struct vhdx_error *err
 		status = file_set_size(&image->view.file, size, error);
 	if (status < 0)
 		return writing_failed(image, error);
-	image->disk_size = image->view.size = size;
+	image->view.size = size;
+	image->disk_size = size;
 	status = file_flush(&image->view.file, error);
 	return status < 0 ? writing_flush_failed(image, error) : VHDX_OK;
 }

@@ -296,6 +296,13 @@ int vhd_resize_image(struct image *image, uint64_t size, struct vhdx_error *erro
 	return c.w == NULL ? resize_fixed(&c, size, error) : resize_dynamic(&c, size, error);
 }
 
+int vhd_reserve(struct image *image, uint64_t length, struct vhdx_error *error)
+{
+	struct vhd_writer *w = ((struct vhd_image *)image)->writer;
+
+	return w == NULL ? VHDX_OK : file_reserve(&image->view.file, w->end, length, error);
+}
+
 static int add_text(struct change *c, uint32_t code, const char *path, struct vhdx_error *error)
 {
 	size_t units = path == NULL ? 0 : utf16_from_utf8(NULL, VHD_MAX_LOCATOR_LENGTH / 2, path, false);

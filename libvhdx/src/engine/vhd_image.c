@@ -400,5 +400,6 @@ static const struct image_ops vhd_ops = {
 	.finish = vhd_commit,
 	.resize = vhd_resize_image,
 	.set = vhd_set_image,
+	.reserve = vhd_reserve,
 	.compact = vhd_compact_image,
 };

@@ -60,6 +60,7 @@ void vhd_writer_release(struct vhd_writer *w);
 
 /* vhd_change.c: what is in footer and dynamic header. The disk belongs to the caller alone. */
 
+int vhd_reserve(struct image *image, uint64_t length, struct vhdx_error *error);
 int vhd_resize_image(struct image *image, uint64_t size, struct vhdx_error *error);
 int vhd_set_image(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
 

@@ -235,5 +235,7 @@ const struct image_ops vhdx_image_ops = {
 	.finish = vhdx_writer_finish,
 	.resize = vhdx_resize_image,
 	.set = vhdx_set_image,
+	.reserve = vhdx_reserve,
+	.take_items = vhdx_take_items,
 	.compact = vhdx_compact_image,
 };

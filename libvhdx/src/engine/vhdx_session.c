@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Headers, replay in place, start and end of a writing session. Layer: engine. specs/vhdx.md sections 4.3, 4.5 and 4.6. */
+/* Headers, start and end of a writing session. Layer: engine. specs/vhdx.md sections 4.3, 4.5 and 4.6. */
 #include <string.h>
 
 #include "base/error.h"
@@ -8,10 +8,9 @@
 #include "format/vhdx_layout.h"
 
 /* 126 descriptors fit the first sector of an entry; QEMU refuses to replay one with more: errata E-44. */
-enum { MAX_ENTRY_PAGES = 126, MAX_LOGGED_PAGES = 4096, REPLAY_BUFFER = 1 << 20 };
+enum { MAX_ENTRY_PAGES = 126, MAX_LOGGED_PAGES = 4096 };
 
-/* VHDX-041: `wanted` with the next sequence number goes into the slot that is not current. Not durable yet. On failure nothing has changed here. */
-static int write_header(struct vhdx_image *v, const struct vhdx_header *wanted, struct vhdx_error *error)
+int vhdx_write_header(struct vhdx_image *v, const struct vhdx_header *wanted, struct vhdx_error *error)
 {
 	struct vhdx_header header = *wanted;
 	unsigned slot = !v->header_slot;
@@ -34,7 +33,7 @@ static int write_header(struct vhdx_image *v, const struct vhdx_header *wanted, 
 
 int vhdx_mirror_header(struct vhdx_writer *w, struct vhdx_error *error)
 {
-	int status = write_header(w->v, &w->v->header, error);
+	int status = vhdx_write_header(w->v, &w->v->header, error);
 
 	if (status == VHDX_OK)
 		w->mirror_due = false;
@@ -52,6 +51,16 @@ static void start_ring(struct vhdx_writer *w)
 				     .guid = w->wanted.log_guid };
 }
 
+static int new_identity(struct vhdx_writer *w, struct vhdx_guid *identity, struct vhdx_error *error)
+{
+	const struct vhdx_guid *given = &w->v->base.writing->identity;
+
+	if (guid_is_zero(given))
+		return env_random_guids(w->v->base.env, identity, 1, error);
+	*identity = *given;
+	return VHDX_OK;
+}
+
 /* VHDX-039, VHDX-022, VHDX-026: chosen once, so that a step that is tried again writes the same. VHDX-040: DataWriteGuid only when it must. */
 static int choose_identifiers(struct vhdx_writer *w, bool content_changes, struct vhdx_error *error)
 {
@@ -59,9 +68,10 @@ static int choose_identifiers(struct vhdx_writer *w, bool content_changes, struc
 	int status;
 
 	w->wanted = w->v->header;
+	w->new_identity = content_changes;
 	status = env_random_guids(env, &w->wanted.file_write_guid, 1, error);
 	if (status == VHDX_OK && content_changes)
-		status = env_random_guids(env, &w->wanted.data_write_guid, 1, error);
+		status = new_identity(w, &w->wanted.data_write_guid, error);
 	if (status == VHDX_OK)
 		status = env_random_guids(env, &w->wanted.log_guid, 1, error);
 	return status;
@@ -73,7 +83,7 @@ static int write_first_header(struct vhdx_writer *w, struct vhdx_error *error)
 	int status;
 
 	header.log_guid = (struct vhdx_guid){ { 0 } };
-	status = write_header(w->v, &header, error);
+	status = vhdx_write_header(w->v, &header, error);
 	if (status == VHDX_OK)
 		w->v->base.data_identity = header.data_write_guid;
 	return status;
@@ -82,9 +92,13 @@ static int write_first_header(struct vhdx_writer *w, struct vhdx_error *error)
 /* An entry without pages: a header that names a log without any valid entry would make the file corrupt (VHDX-102). */
 static int seed_log(struct vhdx_writer *w, struct vhdx_error *error)
 {
+	uint64_t end;
+
+	mutex_lock(&w->v->base.cache->fill);
+	end = space_used_end(&w->space); /* VHDX-085 */
+	mutex_unlock(&w->v->base.cache->fill);
 	start_ring(w);
-	return log_ring_write(&w->ring, &w->v->base.view.file, w->buffer, 0, w->durable_size, round_up(w->v->base.view.size, MIB),
-			      error);
+	return log_ring_write(&w->ring, &w->v->base.view.file, w->buffer, 0, w->durable_size, end, error);
 }
 
 /*
@@ -101,7 +115,7 @@ static int begin_step(struct vhdx_writer *w, bool content_changes, struct vhdx_e
 	case SESSION_SETTLED: return write_first_header(w, error);
 	case SESSION_FIRST_HEADER: return seed_log(w, error);
 	case SESSION_SEEDED: return barrier_flush(&w->v->base.view.file, BARRIER_SESSION, error);
-	case SESSION_FLUSHED: return write_header(w->v, &w->wanted, error);
+	case SESSION_FLUSHED: return vhdx_write_header(w->v, &w->wanted, error);
 	case SESSION_OPEN: break;
 	}
 	return VHDX_OK;
@@ -133,23 +147,28 @@ static int open_session(struct vhdx_writer *w, bool content_changes, struct vhdx
 }
 
 /*
- * W1 for a session that began without a change of content. The header that counts may be on its way still, so the other slot waits for it; then both name the
- * log, as a mirrored header does.
+ * W1 for a session that began without a change of content. Whatever was written to either slot last may be on its way still, so a flush comes first (VHDX-045),
+ * and in place of the mirrored header comes the new one, which is mirrored in its turn.
  */
 static int renew_identity(struct vhdx_writer *w, struct vhdx_error *error)
 {
-	struct vhdx_header header = w->v->header;
-	int status = env_random_guids(w->v->base.env, &header.data_write_guid, 1, error);
+	struct vhdx_header header;
+	struct vhdx_guid identity;
+	int status = new_identity(w, &identity, error);
 
-	if (status == VHDX_OK && w->mirror_due)
-		status = vhdx_barrier(w, BARRIER_LEFT_BEFORE_SESSION, error);
 	if (status < 0)
 		return status;
-	header.sequence_number = w->v->header.sequence_number;
-	status = write_header(w->v, &header, error);
+	w->mirror_due = false;
+	status = vhdx_barrier(w, BARRIER_LEFT_BEFORE_SESSION, error);
+	if (status < 0)
+		return status;
+	header = w->v->header;
+	header.data_write_guid = identity;
+	status = vhdx_write_header(w->v, &header, error);
 	if (status < 0)
 		return writing_failed(&w->v->base, error);
-	w->v->base.data_identity = header.data_write_guid;
+	w->v->base.data_identity = identity;
+	w->mirror_due = true;
 	return vhdx_barrier(w, BARRIER_SESSION, error);
 }
 
@@ -164,9 +183,7 @@ static int begin_session(struct vhdx_writer *w, bool content_changes, struct vhd
 	mutex_lock(&writing->commit);
 	status = open_session(w, content_changes, error);
 	if (status == VHDX_OK && !atomic_load(&w->session)) {
-		bool is_new = memcmp(&w->v->header.data_write_guid, &w->first_identity, sizeof(struct vhdx_guid)) != 0;
-
-		atomic_store(&w->identity_is_new, is_new);
+		atomic_store(&w->identity_is_new, w->new_identity);
 		atomic_store(&w->session, true);
 	}
 	if (status == VHDX_OK && content_changes && !atomic_load(&w->identity_is_new)) {
@@ -187,92 +204,6 @@ int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error)
 int vhdx_session_begin_unchanged(struct vhdx_writer *w, struct vhdx_error *error)
 {
 	return begin_session(w, false, error);
-}
-
-struct replay {
-	struct vhdx_image *v;
-	uint8_t *buffer;
-	uint64_t start; /* file offset of the buffer's content */
-	size_t length;
-};
-
-static int flush_replay(struct replay *r, struct vhdx_error *error)
-{
-	int status = file_write(&r->v->base.view.file, r->buffer, r->length, r->start, error);
-
-	r->length = 0;
-	return status;
-}
-
-/* Neighbouring pages are written with one call. */
-static int replay_piece(struct replay *r, const struct overlay_piece *piece, struct vhdx_error *error)
-{
-	int status = VHDX_OK;
-
-	if (r->length != 0 &&
-	    (r->start + r->length != piece->file_offset || r->length == REPLAY_BUFFER || piece->data_offset == 0))
-		status = flush_replay(r, error);
-	if (status < 0)
-		return status;
-	if (piece->data_offset == 0)
-		return file_zero(&r->v->base.view.file, piece->file_offset, piece->length, error);
-	if (r->length == 0)
-		r->start = piece->file_offset;
-	status = view_read_piece(&r->v->base.view, piece, r->buffer + r->length, error);
-	r->length += VHDX_LOG_SECTOR;
-	return status;
-}
-
-static int write_pieces(struct vhdx_image *v, struct vhdx_error *error)
-{
-	struct replay r = { .v = v, .buffer = memory_allocate(v->base.env, REPLAY_BUFFER) };
-	uint64_t size;
-	int status = r.buffer == NULL ? fail_memory(error) : file_get_size(&v->base.view.file, &size, error);
-
-	if (status == VHDX_OK && size < v->base.view.size) /* VHDX-105, VHDX-106 */
-		status = file_set_size(&v->base.view.file, v->base.view.size, error);
-	for (size_t i = 0; status == VHDX_OK && i < v->base.view.piece_count; i++)
-		status = replay_piece(&r, &v->base.view.pieces[i], error);
-	if (status == VHDX_OK && r.length != 0)
-		status = flush_replay(&r, error);
-	memory_release(v->base.env, r.buffer);
-	return status;
-}
-
-/*
- * Four flushes: what the killed process wrote, new FileWriteGuid (VHDX-020), pages, cleared LogGuid in one slot. The first, because its last log entries and its
- * last header may be in the system's cache only. The other slot needs none: the next session begins with one.
- */
-static int replay_in_place(struct vhdx_image *v, struct vhdx_error *error)
-{
-	const struct vhdx_file *file = &v->base.view.file;
-	struct vhdx_header header = v->header;
-	int status = env_random_guids(v->base.env, &header.file_write_guid, 1, error);
-
-	if (status == VHDX_OK)
-		status = barrier_flush(file, BARRIER_LEFT_BEFORE_REPLAY, error);
-	if (status == VHDX_OK)
-		status = write_header(v, &header, error);
-	if (status == VHDX_OK)
-		status = barrier_flush(file, BARRIER_REPLAY_HEADER, error);
-	if (status == VHDX_OK)
-		status = write_pieces(v, error);
-	if (status == VHDX_OK)
-		status = barrier_flush(file, BARRIER_REPLAY_BEFORE_CLEAR, error);
-	header.log_guid = (struct vhdx_guid){ { 0 } };
-	if (status == VHDX_OK)
-		status = write_header(v, &header, error);
-	if (status == VHDX_OK)
-		status = barrier_flush(file, BARRIER_REPLAY_CLEAR, error);
-	if (status == VHDX_OK)
-		status = write_header(v, &header, error);
-	if (status < 0)
-		return status;
-	memory_release(v->base.env, v->base.view.pieces);
-	v->base.view.pieces = NULL;
-	v->base.view.piece_count = 0;
-	v->log_entries = 0;
-	return VHDX_OK;
 }
 
 static void patch(void *context, uint64_t file_offset, uint8_t *page)
@@ -316,7 +247,6 @@ int vhdx_writer_start(struct image *base, struct vhdx_error *error)
 		return fail_memory(error);
 	w->v = v;
 	v->writer = w;
-	w->first_identity = v->header.data_write_guid;
 	mutex_start(&w->bitmaps);
 	base->writing->sector = base->logical_sector_size;
 	base->writing->granule = base->block_size;
@@ -324,7 +254,7 @@ int vhdx_writer_start(struct image *base, struct vhdx_error *error)
 	if (status == VHDX_OK)
 		status = allocate_buffers(w, error);
 	if (status == VHDX_OK && !guid_is_zero(&v->header.log_guid))
-		status = replay_in_place(v, error);
+		status = vhdx_replay(v, error);
 	w->durable_size = round_down(base->view.size, MIB);
 	base->cache->patch = patch;
 	base->cache->patch_context = &w->pages;
@@ -367,11 +297,11 @@ static int clear_log(struct vhdx_writer *w, struct vhdx_error *error)
 	int status;
 
 	header.log_guid = (struct vhdx_guid){ { 0 } };
-	status = write_header(w->v, &header, error);
+	status = vhdx_write_header(w->v, &header, error);
 	if (status == VHDX_OK)
 		status = barrier_flush(file, BARRIER_CLEAR_BEFORE_TRIM, error);
 	if (status == VHDX_OK)
-		status = write_header(w->v, &header, error);
+		status = vhdx_write_header(w->v, &header, error);
 	if (status == VHDX_OK)
 		status = trim(w, error);
 	return status;

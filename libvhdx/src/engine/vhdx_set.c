@@ -138,6 +138,51 @@ static int set_parent(struct vhdx_writer *w, const struct image_settings *s, str
 	return status;
 }
 
+/* Collected first: the table of the target changes under the walk. */
+struct items {
+	struct vhdx_image *target;
+	struct vhdx_metadata_entry *entries;
+	size_t count;
+};
+
+static int note_item(void *context, const struct vhdx_metadata_entry *entry, const uint8_t *value, struct vhdx_error *error)
+{
+	struct items *items = context;
+
+	(void)value;
+	if (!memory_grow(items->target->base.env, (void **)&items->entries, items->count, sizeof(*items->entries)))
+		return fail_memory(error);
+	items->entries[items->count++] = *entry;
+	return VHDX_OK;
+}
+
+static int put_item(void *context, const struct vhdx_metadata_entry *entry, const uint8_t *value, struct vhdx_error *error)
+{
+	struct vhdx_writer *w = ((struct vhdx_image *)context)->writer;
+	int status = vhdx_edit_item(w, entry, value, entry->length, NULL, 0, error);
+
+	return status == VHDX_OK ? vhdx_settle(w, BARRIER_COMMIT, error) : status;
+}
+
+int vhdx_take_items(struct image *image, struct image *source, struct vhdx_error *error)
+{
+	struct vhdx_image *v = (struct vhdx_image *)image, *from = (struct vhdx_image *)source;
+	const struct image_settings settings = { .disk_id = &from->parameters.virtual_disk_id,
+						 .physical_sector_size = from->parameters.physical_sector_size };
+	struct items items = { .target = v };
+	int status = vhdx_set_image(image, &settings, error);
+
+	if (status == VHDX_OK)
+		status = vhdx_visit_virtual_disk_items(v, note_item, &items, error);
+	for (size_t i = 0; status == VHDX_OK && i < items.count; i++) {
+		status = vhdx_edit_item(v->writer, &items.entries[i], NULL, 0, NULL, 0, error);
+		if (status == VHDX_OK)
+			status = vhdx_settle(v->writer, BARRIER_COMMIT, error);
+	}
+	memory_release(image->env, items.entries);
+	return status == VHDX_OK ? vhdx_visit_virtual_disk_items(from, put_item, v, error) : status;
+}
+
 static int set_item(struct vhdx_writer *w, enum vhdx_item item, const struct vhdx_parameters *parameters,
 		    struct vhdx_error *error)
 {

@@ -140,6 +140,21 @@ int vhdx_allocate(struct vhdx_writer *w, uint64_t length, uint64_t *file_offset,
 	return status;
 }
 
+/* Free space inside the file is sparse or stale, and filled first. */
+int vhdx_reserve(struct image *image, uint64_t length, struct vhdx_error *error)
+{
+	struct vhdx_writer *w = ((struct vhdx_image *)image)->writer;
+	int status = vhdx_session_begin(w, error);
+	uint64_t end;
+
+	if (status < 0)
+		return status;
+	mutex_lock(&image->cache->fill);
+	end = w->space.end * MIB;
+	mutex_unlock(&image->cache->fill);
+	return file_reserve(&image->view.file, end, length, error);
+}
+
 void vhdx_cancel(struct vhdx_writer *w, uint64_t file_offset, uint64_t length)
 {
 	mutex_lock(&w->v->base.cache->fill);

@@ -39,10 +39,10 @@ struct vhdx_writer {
 	_Atomic bool session;         /* headers carry this session's identifiers */
 	_Atomic bool identity_is_new; /* DataWriteGuid too */
 	bool was_resized;             /* the file of a fixed disk may become shorter */
-	struct vhdx_guid first_identity;
 	/* under `commit` */
 	enum session_step step;
 	struct vhdx_header wanted; /* this session's identifiers */
+	bool new_identity;         /* of the session that is beginning */
 	bool regions_mended;       /* the copies of the region table are alike, or will be */
 	bool mirror_due;           /* the other slot lacks LogGuid, and may be written */
 	struct log_ring ring;
@@ -70,6 +70,8 @@ int vhdx_commit(struct image *image, struct vhdx_error *error);
 void vhdx_writer_release(struct vhdx_writer *w);
 /* vhdx_resize.c and vhdx_set.c. The disk belongs to the caller alone. */
 int vhdx_resize_image(struct image *image, uint64_t size, struct vhdx_error *error);
+int vhdx_reserve(struct image *image, uint64_t length, struct vhdx_error *error);
+int vhdx_take_items(struct image *image, struct image *source, struct vhdx_error *error);
 int vhdx_set_image(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
 /* vhdx_compact.c. To count, an image open for reading will do. */
 int vhdx_compact_image(struct image *image, struct compaction *c, struct vhdx_error *error);
@@ -95,12 +97,17 @@ void vhdx_unlock_change(struct vhdx_writer *w);
 /* Under the cache's mutex, taken by vhdx_lock_change. */
 int vhdx_set_entry(struct vhdx_writer *w, uint64_t bat_index, uint64_t entry, struct vhdx_error *error);
 
+/* The pieces that lie over the file are written into it: before anything else. */
+int vhdx_replay(struct vhdx_image *v, struct vhdx_error *error);
+
 /* Under `commit`. */
 
 /* A flush, and what follows from it. Kills the handle when it fails. */
 int vhdx_barrier(struct vhdx_writer *w, enum barrier barrier, struct vhdx_error *error);
 /* Writes the logged pages to their places, which is durable after the next flush. All entries are durable: W3. */
 int vhdx_apply(struct vhdx_writer *w, struct vhdx_error *error);
+/* VHDX-041: `wanted` with the next sequence number goes into the slot that is not current. Not durable yet. On failure nothing has changed here. */
+int vhdx_write_header(struct vhdx_image *v, const struct vhdx_header *wanted, struct vhdx_error *error);
 /* The other slot gets LogGuid too: VHDX-043. */
 int vhdx_mirror_header(struct vhdx_writer *w, struct vhdx_error *error);
 

@@ -66,7 +66,12 @@ static int host_flush(void *handle, struct vhdx_error *error)
 		return VHDX_OK;
 	return fsync(f->fd) == 0 ? VHDX_OK : fail_os(error, errno, "flush");
 #else
-	return fdatasync(f->fd) == 0 ? VHDX_OK : fail_os(error, errno, "flush");
+	int result;
+
+	do
+		result = fdatasync(f->fd);
+	while (result != 0 && errno == EINTR);
+	return result == 0 ? VHDX_OK : fail_os(error, errno, "flush");
 #endif
 }
 
@@ -96,12 +101,16 @@ static int host_get_size(void *handle, uint64_t *size, struct vhdx_error *error)
 static int host_set_size(void *handle, uint64_t size, struct vhdx_error *error)
 {
 	const struct host_file *f = handle;
+	int result;
 
 	if (f->is_device)
 		return fail(error, VHDX_E_UNSUPPORTED, "a block device has a fixed size");
 	if (size > INT64_MAX)
 		return fail(error, VHDX_E_NO_SPACE, "set size beyond the largest file");
-	return ftruncate(f->fd, (off_t)size) == 0 ? VHDX_OK : fail_os(error, errno, "set size");
+	do
+		result = ftruncate(f->fd, (off_t)size);
+	while (result != 0 && errno == EINTR);
+	return result == 0 ? VHDX_OK : fail_os(error, errno, "set size");
 }
 
 #if defined(__linux__)

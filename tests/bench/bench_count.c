@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "readbench.h"
+#include "bench.h"
 
 struct counted {
 	struct vhdx_file inner;
@@ -18,6 +18,30 @@ static int64_t counted_read(void *handle, void *buffer, size_t length, uint64_t 
 
 	(void)atomic_fetch_add_explicit(&c->counter->reads, 1, memory_order_relaxed);
 	return c->inner.io->read(c->inner.handle, buffer, length, file_offset, error);
+}
+
+static int64_t counted_write(void *handle, const void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
+{
+	struct counted *c = handle;
+
+	(void)atomic_fetch_add_explicit(&c->counter->writes, 1, memory_order_relaxed);
+	return c->inner.io->write(c->inner.handle, buffer, length, file_offset, error);
+}
+
+static int counted_flush(void *handle, struct vhdx_error *error)
+{
+	struct counted *c = handle;
+
+	(void)atomic_fetch_add_explicit(&c->counter->flushes, 1, memory_order_relaxed);
+	return c->inner.io->flush(c->inner.handle, error);
+}
+
+static int counted_set_size(void *handle, uint64_t size, struct vhdx_error *error)
+{
+	struct counted *c = handle;
+
+	(void)atomic_fetch_add_explicit(&c->counter->others, 1, memory_order_relaxed);
+	return c->inner.io->set_size(c->inner.handle, size, error);
 }
 
 static int counted_get_size(void *handle, uint64_t *size, struct vhdx_error *error)
@@ -56,16 +80,19 @@ static void counted_close(void *handle)
 static const struct vhdx_io counted_io = {
 	.struct_size = sizeof(struct vhdx_io),
 	.read = counted_read,
+	.write = counted_write,
+	.flush = counted_flush,
+	.set_size = counted_set_size,
 	.get_size = counted_get_size,
 	.extent = counted_extent,
 	.identity = counted_identity,
 	.close = counted_close,
 };
 
-static int open_file(struct vhdx_file *out, const char *name, struct counter *counter, struct vhdx_error *error)
+static int open_file(struct vhdx_file *out, const char *name, unsigned flags, struct counter *counter, struct vhdx_error *error)
 {
 	struct counted *c = allocate(sizeof(*c));
-	int status = vhdx_file_open(&c->inner, name, 0, error);
+	int status = vhdx_file_open(&c->inner, name, flags, error);
 
 	if (status < 0) {
 		free(c);
@@ -82,7 +109,7 @@ static int open_parent(void *context, struct vhdx_parent_request *request, struc
 	for (size_t i = 0; i < request->path_count; i++) {
 		const char *slash = strrchr(request->paths[i].text, '\\');
 		struct vhdx_file file;
-		int status = open_file(&file, slash != NULL ? slash + 1 : request->paths[i].text, context, error);
+		int status = open_file(&file, slash != NULL ? slash + 1 : request->paths[i].text, 0, context, error);
 
 		if (status == VHDX_OK)
 			status = vhdx_parent_offer(request, &file);
@@ -92,16 +119,18 @@ static int open_parent(void *context, struct vhdx_parent_request *request, struc
 	return VHDX_OK;
 }
 
-vhdx_disk *open_counted(const char *name, struct counter *counter)
+vhdx_disk *open_counted(const char *name, unsigned flags, struct counter *counter)
 {
 	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
 	struct vhdx_error error;
 	struct vhdx_file file;
 	vhdx_disk *disk;
 
+	options.flags = flags;
 	options.open_parent = open_parent;
 	options.open_parent_context = counter;
-	if (open_file(&file, name, counter, &error) < 0 || vhdx_open_file(&disk, &file, &options, &error) < 0)
+	if (open_file(&file, name, flags & VHDX_OPEN_WRITE ? VHDX_FILE_WRITE : 0, counter, &error) < 0 ||
+	    vhdx_open_file(&disk, &file, &options, &error) < 0)
 		stop_error("open", &error);
 	return disk;
 }

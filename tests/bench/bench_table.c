@@ -2,15 +2,15 @@
 /* The table: a line for each row as soon as it is known. A goal that is missed is told, and nothing more: times are no test. */
 #include <stdio.h>
 
-#include "readbench.h"
+#include "bench.h"
 
 #define UNSTEADY 1.5
 
 static const char *verdict(double value, enum goal goal, double limit)
 {
 	switch (goal) {
-	case AT_MOST: return value <= limit ? "met" : "NOT MET";
-	case AT_LEAST: return value >= limit ? "met" : "NOT MET";
+	case AT_MOST: return value <= limit ? "met" : "MISSED";
+	case AT_LEAST: return value >= limit ? "met" : "MISSED";
 	case NO_GOAL: break;
 	}
 	return "";
@@ -29,8 +29,22 @@ static void goal_text(char *text, size_t size, enum goal goal, double limit, con
 static void print_row(const char *key, const char *what, const char *ours, const char *other, const char *ratio, const char *goal,
 		      const char *met)
 {
-	(void)printf("%-3s %-46s %-12s %-24s %-26s %-10s %s\n", key, what, ours, other, ratio, goal, met);
+	(void)printf("%-3s %-48s %-12s %-28s %-26s %-10s %s\n", key, what, ours, other, ratio, goal, met);
 	(void)fflush(stdout);
+}
+
+char *micro(char text[16], double seconds)
+{
+	(void)snprintf(text, 16, seconds < 1e-5 ? "%.2f us" : "%.1f us", seconds * 1e6);
+	return text;
+}
+
+char *beside(char text[32], const char *name, double seconds)
+{
+	char time[16];
+
+	(void)snprintf(text, 32, "%s %s", name, micro(time, seconds));
+	return text;
 }
 
 void table_head(void)
