@@ -239,6 +239,7 @@ void workload_reset(struct workload *w)
 	random_state = 2;
 	w->next_value = 3;
 	w->killed_at = 0;
+	w->compactions = 0;
 	w->oracle.count = 0;
 	w->disk_size = w->first_size;
 	cow_free(w->file);
@@ -458,11 +459,25 @@ static int write_same(struct workload *w, uint64_t sector, uint64_t count, struc
 	return status;
 }
 
-/* Changes nothing that the oracle knows of, and makes everything durable. */
+static int stop_when_moved(void *context, uint64_t done, uint64_t total)
+{
+	(void)total;
+	return done > *(const uint64_t *)context;
+}
+
+/* Changes nothing that the oracle knows of, and makes everything durable unless it is stopped. */
 static int compact(struct workload *w, struct vhdx_error *error)
 {
-	int status = vhdx_compact(w->disk, NULL, error);
+	struct vhdx_compact_options options = VHDX_COMPACT_OPTIONS_INIT;
+	int status;
 
+	if (w->compactions++ % 2 == 1) {
+		options.on_progress = stop_when_moved;
+		options.on_progress_context = &w->disk_size;
+	}
+	status = vhdx_compact(w->disk, &options, error);
+	if (status == VHDX_E_CANCELLED)
+		return VHDX_OK;
 	if (status == VHDX_OK)
 		status = vhdx_flush(w->disk, error);
 	if (status == VHDX_OK)

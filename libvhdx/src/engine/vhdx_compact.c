@@ -2,9 +2,9 @@
 /*
  * Compacting a VHDX file: frees what is not needed, then moves the rest down (vhdx_pack.c). Layer: engine. The disk belongs to the caller alone.
  *
- * Each step is a change as any other one (vhdx_writer.h), so a crash leaves so many of them done, and every state reads the same. A sector bitmap block is
- * freed or moved only while no log entry holds pages of it: vhdx_settle comes first, and nothing here changes bits. Otherwise replay could write
- * such a page to a place where something else stands by then.
+ * Each step is a change as any other one (vhdx_writer.h), so a crash leaves so many of them done, and every state reads the same. vhdx_settle stands between freeing and
+ * moving: no log entry holds pages of a sector bitmap block that was freed or will move, and nothing here changes bits. Otherwise replay could write such a page to a place
+ * where something else stands by then.
  */
 #include "base/error.h"
 #include "engine/vhdx_writer.h"
@@ -201,7 +201,7 @@ int vhdx_compact_image(struct image *image, struct compaction *c, struct vhdx_er
 {
 	struct vhdx_image *v = (struct vhdx_image *)image;
 	struct compact k = { .v = v, .w = (c->flags & VHDX_COMPACT_ESTIMATE) == 0 ? v->writer : NULL, .c = c };
-	int status = k.w == NULL ? vhdx_scan_space(v, &k.space, false, error) : settle(&k, error);
+	int status = k.w == NULL ? vhdx_scan_space(v, &k.space, false, error) : VHDX_OK;
 
 	if (status == VHDX_OK)
 		status = free_blocks(&k, error);
