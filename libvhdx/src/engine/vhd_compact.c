@@ -15,7 +15,7 @@
 #include "engine/vhd_writer.h"
 #include "format/fields.h"
 
-enum { PROGRESS_EVERY = 1024, ALIGN = 4096, MOST_BLOCKS = 1 << 22 };
+enum { ALIGN = 4096, MOST_BLOCKS = 1 << 22 };
 #define BATCH (64 * MIB)
 #define NO_BLOCK UINT64_MAX
 
@@ -114,7 +114,9 @@ static int judge_block(struct compact *k, uint64_t block, struct vhdx_error *err
 
 	if (status < 0 || entry == VHD_UNALLOCATED)
 		return status;
-	status = k->c->judge(k->c, start, length, v->base.type == VHDX_TYPE_DYNAMIC, &verdict, error);
+	status = k->c->progress(k->c, start, v->base.disk_size, error);
+	if (status == VHDX_OK)
+		status = k->c->judge(k->c, start, length, v->base.type == VHDX_TYPE_DYNAMIC, &verdict, error);
 	if (status < 0)
 		return status;
 	if (verdict == VERDICT_KEEP)
@@ -140,8 +142,6 @@ static int free_blocks(struct compact *k, struct vhdx_error *error)
 
 	for (uint64_t block = 0; status == VHDX_OK && block < k->v->block_count; block++) {
 		status = judge_block(k, block, error);
-		if (status == VHDX_OK && (block % PROGRESS_EVERY == 0 || k->v->base.block_size > MIB))
-			status = k->c->progress(k->c, block << k->v->block_shift, k->v->base.disk_size, error);
 	}
 	if (status < 0)
 		return status;

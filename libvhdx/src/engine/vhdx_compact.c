@@ -10,8 +10,6 @@
 #include "engine/vhdx_writer.h"
 #include "format/vhdx_layout.h"
 
-enum { PROGRESS_EVERY = 1024 };
-
 struct compact {
 	struct vhdx_image *v;
 	struct vhdx_writer *w; /* NULL: an estimate, of which `space` is all that changes */
@@ -90,6 +88,9 @@ static int judge_block(struct compact *k, uint64_t block, struct vhdx_error *err
 	}
 	if (state != BLOCK_FULLY_PRESENT && state != BLOCK_PARTIALLY_PRESENT)
 		return VHDX_OK;
+	status = k->c->progress(k->c, start, v->base.disk_size, error);
+	if (status < 0)
+		return status;
 	status = k->c->judge(k->c, start, min_u64(v->base.block_size, v->base.disk_size - start), true, &verdict, error);
 	if (status < 0)
 		return status;
@@ -129,8 +130,6 @@ static int free_blocks(struct compact *k, struct vhdx_error *error)
 		status = judge_block(k, block, error);
 		if (status == VHDX_OK && is_last)
 			status = end_chunk(k, block, error);
-		if (status == VHDX_OK && (block % PROGRESS_EVERY == 0 || k->v->base.block_size > MIB))
-			status = k->c->progress(k->c, block << g->block_shift, k->v->base.disk_size, error);
 	}
 	return status;
 }
@@ -185,7 +184,7 @@ static int move_down(struct compact *k, struct vhdx_error *error)
 	int status = VHDX_OK;
 
 	if (moved == 0 && k->c->result.bytes_after == k->v->base.view.size)
-		return VHDX_OK;
+		return settle(k, error);
 	status = vhdx_session_begin_unchanged(k->w, error);
 	if (status == VHDX_OK)
 		status = settle(k, error);
@@ -205,11 +204,8 @@ int vhdx_compact_image(struct image *image, struct compaction *c, struct vhdx_er
 
 	if (status == VHDX_OK)
 		status = free_blocks(&k, error);
-	if (status == VHDX_OK && k.w != NULL) {
-		status = settle(&k, error);
-		if (status == VHDX_OK)
-			status = vhdx_scan_space(v, &k.space, false, error);
-	}
+	if (status == VHDX_OK && k.w != NULL)
+		status = vhdx_scan_space(v, &k.space, false, error);
 	if (status == VHDX_OK)
 		status = plan(&k, error);
 	if (status == VHDX_OK && k.w != NULL)
