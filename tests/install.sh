@@ -31,6 +31,13 @@ for file in include/vhdx.h bin/vhdx-create bin/vhdx-inspect bin/vhdx-convert sha
 	share/man/man1/vhdx-inspect.1 share/man/man1/vhdx-convert.1; do
 	[ -e "$prefix/$file" ] || fail "$file is not installed"
 done
+if [ -e "$build/bin/vhdx-mount" ]; then
+	[ -e "$prefix/bin/vhdx-mount" ] && [ -e "$prefix/share/man/man1/vhdx-mount.1" ] || fail "vhdx-mount is not installed"
+fi
+if [ -e "$build/bin/nbdkit-vhdx-plugin.so" ]; then
+	[ -e "$libraries/nbdkit/plugins/nbdkit-vhdx-plugin.so" ] && [ -e "$prefix/share/man/man1/nbdkit-vhdx-plugin.1" ] ||
+		fail "the plugin of nbdkit is not installed"
+fi
 [ "$(find "$prefix/include" -type f)" = "$prefix/include/vhdx.h" ] || fail "headers other than vhdx.h are installed"
 [ -e "$libraries/libvhdx.so" ] || fail "the shared library is not installed"
 ok "files"

@@ -12,14 +12,16 @@ usage: tests/run.sh [--quick] [--no-install] [-j N]
 Installs what is missing with apt-get (as root or through sudo), builds, and runs all tests:
 
   release   gcc, optimised: every test
-  mingw     for Windows; its programs are tested with Wine in the release run
+  mingw     for Windows: the library's tests run under Wine, its programs and their zip are tested with Wine in the release run
   asan      gcc with AddressSanitizer, UndefinedBehaviorSanitizer and the leak check: every test but those labelled slow
   tsan      gcc with ThreadSanitizer: the test of threads
   clang     compiled only
+  fuzz      clang with libFuzzer and the two sanitizers: a fixed number of runs of each fuzz target
 
 Warnings are errors everywhere. The builds are in build/<name>, what they and the tests print in build/log. The last line
 counts the tests of all runs. A test that is skipped counts as failed, except those that need the real images when there are none
-($VHDX_SAMPLES with its manifest.json, or ../shared/images), and those that need Wine when it cannot be installed.
+($VHDX_SAMPLES with its manifest.json, or ../shared/images), those that need Wine when it cannot be installed, and those that mount
+where this machine does not let them (tests/serve/able.sh tries).
 
   --quick        release only, and not the programs for Windows
   --no-install   install nothing
@@ -47,8 +49,9 @@ esac
 
 needed=(gcc g++ libc6-dev cmake ninja-build pkg-config zlib1g-dev libxxhash-dev libcriterion-dev libssl-dev libvhdi-dev
 	qemu-utils libvhdi-utils p7zip-full xxhash libext2fs-dev xz-utils jq mandoc valgrind strace clang-format
-	e2fsprogs xfsprogs btrfs-progs dosfstools exfatprogs mtools fdisk f2fs-tools ntfs-3g)
-[ $quick = yes ] || needed+=(clang libclang-rt-14-dev gcc-mingw-w64-x86-64 libz-mingw-w64-dev)
+	e2fsprogs xfsprogs btrfs-progs dosfstools exfatprogs mtools f2fs-tools ntfs-3g
+	nbdkit nbdkit-plugin-dev libnbd-bin libnbd-dev fio libfuse3-dev fuse3 fdisk)
+[ $quick = yes ] || needed+=(clang libclang-rt-14-dev gcc-mingw-w64-x86-64 libz-mingw-w64-dev unzip)
 images=${VHDX_SAMPLES:-}
 if [ -z "$images" ] && [ -f ../shared/images/manifest.json ]; then
 	images=$PWD/build/images
@@ -93,7 +96,10 @@ may_be_skipped() {
 	case $1 in
 	*golden*) [ -z "$images" ] || ! { [ -f "$images/manifest.json" ] || [ -f ../shared/images/manifest.json ]; } ;;
 	cli/inspect) [ -z "$images" ] ;;
-	cli/windows) [ -z "${VHDX_WINE_BIN:-}" ] || ! command -v wine >/dev/null ;;
+	cli/windows | cli/wine-* | fuzz/windows) [ -z "${VHDX_WINE_BIN:-}" ] || ! command -v wine >/dev/null ;;
+	serve/chains) [ -z "$images" ] || ! tests/serve/able.sh fuse >/dev/null ;;
+	serve/mount | serve/kill) ! tests/serve/able.sh fuse loop >/dev/null ;;
+	serve/filesystems) ! tests/serve/able.sh fuse loop ext4 xfs btrfs ntfs >/dev/null ;;
 	*) false ;;
 	esac
 }
@@ -132,11 +138,21 @@ fi
 [ -z "$images" ] || export VHDX_SAMPLES=$images
 
 build release && native=yes || native=no
-if [ $quick = no ] && build mingw; then
+if [ $quick = no ] && build mingw --target package; then
 	export VHDX_WINE_BIN=$PWD/build/mingw/bin
 fi
 [ "$native" = no ] || tests release
-unset VHDX_WINE_BIN
+if [ -n "${VHDX_WINE_BIN:-}" ] && command -v wine >/dev/null; then
+	export WINEPREFIX=$PWD/build/wine WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
+	timeout 300 wineboot -i >/dev/null 2>&1 </dev/null || true
+	if timeout 60 wine "$VHDX_WINE_BIN/vhdx-create.exe" --version >/dev/null 2>&1 </dev/null; then
+		tests mingw
+	else
+		echo "wine does not run here: no tests of mingw"
+	fi
+	wineserver -k 2>/dev/null || true
+fi
+unset VHDX_WINE_BIN WINEPREFIX
 if [ $quick = no ]; then
 	printf '\n'
 	if build asan; then
@@ -148,6 +164,10 @@ if [ $quick = no ]; then
 	fi
 	printf '\n'
 	build clang || true
+	printf '\n'
+	if build fuzz; then
+		ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=16 tests fuzz -R '^fuzz/run/'
+	fi
 fi
 
 printf '\n'

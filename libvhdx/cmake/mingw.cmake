@@ -8,3 +8,9 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
+
+# Tests of the build run under Wine where it is installed.
+find_program(VHDX_WINE wine)
+if(VHDX_WINE)
+	set(CMAKE_CROSSCOMPILING_EMULATOR ${VHDX_WINE})
+endif()

@@ -186,8 +186,8 @@ struct vhdx_io {
 	int (*reserve)(void *handle, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
 	/* Optional: data or hole from `file_offset` on, for at most `length` bytes. Without it everything is data. */
 	int (*extent)(void *handle, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
-	/* Optional: copy between two files of this same table without passing the bytes through memory (reflink, copy_file_range).
-	 * Returns bytes copied, possibly fewer, or VHDX_E_UNSUPPORTED. */
+	/* Optional: copy between two files of this same function without passing the bytes through this machine's memory: by sharing them (reflink)
+	 * or on the server. Returns bytes copied, possibly fewer, or VHDX_E_UNSUPPORTED when that cannot be had for this range. */
 	int64_t (*copy_range)(void *source, uint64_t source_offset, void *target, uint64_t target_offset, uint64_t length,
 			      struct vhdx_error *error);
 	/* Optional: who the file is. Without it, cycles are found by identity alone. */
@@ -206,7 +206,9 @@ enum vhdx_file_flags {
 	VHDX_FILE_WRITE = 1u << 0,     /* open for reading and writing, with an exclusive lock; without it reading and a shared lock */
 	VHDX_FILE_CREATE = 1u << 1,    /* create a new file; fails with VHDX_E_EXISTS when there is one */
 	VHDX_FILE_NO_LOCK = 1u << 2,   /* take and respect no lock */
-	VHDX_FILE_REGULAR = 1u << 3    /* refuse everything that is not a regular file */
+	VHDX_FILE_REGULAR = 1u << 3,   /* refuse everything that is not a regular file */
+	VHDX_FILE_SPARSE = 1u << 4     /* with CREATE, on Windows: a sparse file, where the filesystem has them. Windows refuses to attach a
+					* sparse image (0xC03A001A). Elsewhere files are sparse by themselves. */
 };
 
 /* Opens a host file or block device. FIFOs, sockets, terminals and directories are always refused. */
@@ -273,7 +275,7 @@ struct vhdx_path_map {
 
 /*
  * Policy of the ready-made resolver. Only regular files are opened, never UNC or device paths. Relative paths are taken from the child's
- * directory. Absolute paths count only when a map covers them (on Windows: also when they name a local drive). With `root`, nothing
+ * directory. Absolute paths count only when a map covers them (on Windows: also when they name a drive or a volume). With `root`, nothing
  * outside that directory is opened, symbolic links included. `search` directories (not their subdirectories) are tried last; there
  * a parent is known by its identity, not by its name.
  */
@@ -596,14 +598,17 @@ struct vhdx_source {
 	int (*read)(void *context, void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
 	/* Optional: the run at `disk_offset`; only disk_offset, length and kind (DATA, or else zeros) need to be set. */
 	int (*extent)(void *context, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
+	/* Optional, with `extent`: the file of a level, for DATA extents that set level, file_offset and in_memory too. What it holds may then be shared
+	 * with the new file (copy_range of struct vhdx_io), or read there. NULL when there is none. */
+	const struct vhdx_file *(*file)(void *context, unsigned level);
 };
 
-/* A source that reads an open disk, which must stay open. */
+/* A source that reads an open disk, which must stay open. It knows the holes of the disk's files too. */
 VHDX_API void vhdx_disk_source(struct vhdx_source *out, vhdx_disk *disk);
 
 struct vhdx_create_options {
 	uint32_t struct_size;
-	enum vhdx_format format;         /* ANY: VHDX */
+	enum vhdx_format format;         /* ANY: VHDX. RAW: the bytes of the disk alone, without the options of an image; always fixed */
 	enum vhdx_type type;             /* ANY: differencing when there is a parent, else dynamic */
 	uint64_t size;                   /* 0: of the source, or of the parent. A multiple of the logical sector size. */
 	uint32_t block_size;             /* 0: 32 MiB; 2 MiB for differencing and for VHD, whose child takes its parent's */
@@ -622,16 +627,22 @@ struct vhdx_create_options {
 	/* Progress in bytes of the virtual disk; a non-zero return stops the work with VHDX_E_CANCELLED. */
 	int (*on_progress)(void *context, uint64_t done, uint64_t total);
 	void *on_progress_context;
+	/* Nothing is made durable: much faster for large content, but a crash of the system may leave a file that looks whole and is not. */
+	int no_flush;
+	unsigned file_flags;             /* VHDX_FILE_SPARSE or 0; not with preallocation */
 };
 #define VHDX_CREATE_OPTIONS_INIT VHDX_INIT(struct vhdx_create_options)
 
 /*
  * Creates a disk as a new file of the host; VHDX_E_EXISTS when there is one. On failure the file is removed again. For a
  * differencing disk without any parent_* text, the locator is made from the two file names: the relative path always when they have
- * one, the absolute one on Windows. When it returns 0 the disk is durable (its directory entry is the caller's to sync).
+ * one, on Windows also the absolute one and, in a VHDX, that of the volume. When it returns 0 the disk is durable (its directory entry is the caller's to sync), unless
+ * no_flush is set.
  */
 VHDX_API int vhdx_create(const char *path, const struct vhdx_create_options *options, struct vhdx_error *error);
-/* The same into the caller's empty file, which stays the caller's. On failure the file holds no image (W10: its identifier comes last). */
+/* The same into the caller's empty file, which stays the caller's. On failure the file holds no image (W10: its identifier comes last); a raw file has
+ * no identifier, and shows by nothing but its size of 0 that it is not whole. A raw or fixed VHD file that is not preallocated is written in ascending
+ * order, so that the table may stand for a stream. */
 VHDX_API int vhdx_create_file(const struct vhdx_file *file, const struct vhdx_create_options *options, struct vhdx_error *error);
 
 /* ------------------------------------------------------------------------------------------------------------------

@@ -49,6 +49,29 @@ for size in 64G 64T; do
 done
 ok 'creating a dynamic disk costs the same at every size'
 
+# Converting: one read and one write for each piece of data, at most three questions to the file about holes; memory does not grow with the disk.
+vhdx-create -q empty.vhdx 1T
+calls vhdx-convert empty.vhdx x.raw
+at_most 'convert 1 TiB without content to raw: system calls' "$count" 100
+at_most 'convert 1 TiB without content to raw: flushes' "$(($(calls_of fdatasync) + $(calls_of fsync)))" 2
+truncate -s 1G scattered.raw
+for ((i = 0; i < 64; i++)); do
+	head -c 65536 /dev/urandom | dd of=scattered.raw bs=64K seek=$((i * 251)) conv=notrunc status=none
+done
+calls vhdx-convert --block-size 2M scattered.raw x.vhdx
+at_most 'convert 64 pieces, raw to VHDX: reads' "$(($(calls_of pread64)))" 80
+at_most 'convert 64 pieces, raw to VHDX: writes' "$(calls_of pwrite64)" 80
+at_most 'convert 64 pieces, raw to VHDX: lseeks' "$(calls_of lseek)" 210
+calls vhdx-convert x.vhdx back.raw
+at_most 'convert 64 pieces, VHDX to raw: reads' "$(calls_of pread64)" 100
+at_most 'convert 64 pieces, VHDX to raw: writes' "$(calls_of pwrite64)" 64
+cmp -s back.raw scattered.raw || fail 'the content changes'
+memory vhdx-convert -f scattered.raw x.vhdx
+at_most 'convert raw to VHDX: bytes of memory' "$count" 4194304
+memory vhdx-convert -f x.vhdx back.raw
+at_most 'convert VHDX to raw: bytes of memory' "$count" 8388608
+ok 'converting'
+
 vhdx-create --type fixed --block-size 1M full.vhdx 64G >"$stdout" 2>"$stderr"
 calls vhdx-inspect full.vhdx
 at_most 'inspect a full 64 GiB: system calls' "$count" 60

@@ -62,7 +62,7 @@ vhdx-create -q --type fixed --preallocate full --from disk.img fixed.vhd
 expect 0 vhdx-convert fixed.vhd zeros.raw
 same zeros.raw disk.img
 [ "$(blocks zeros.raw)" -le 1200 ] || fail "written zeros take space"
-expect 0 timeout 20 vhdx-convert --format raw hole.raw copy.raw
+expect 0 timeout 20 vhdx-convert hole.raw copy.raw
 [ "$(blocks copy.raw)" -le 64 ] || fail "holes of a raw file take space"
 ok "sparse"
 
@@ -81,8 +81,8 @@ vhdx-create -q --parent disk.vhdx child.vhdx
 refuse 1 "part of the source" vhdx-convert -f child.vhdx disk.vhdx
 ln -s out.raw link.raw
 refuse 1 "is a symbolic link" vhdx-convert -f disk.vhdx link.raw
-mkdir dir
-refuse 1 "is not a regular file" vhdx-convert -f disk.vhdx dir
+mkdir dir.raw
+refuse 1 "is not a regular file" vhdx-convert -f disk.vhdx dir.raw
 refuse 1 "nowhere/out.raw" vhdx-convert disk.vhdx nowhere/out.raw
 ok "--force"
 
@@ -90,15 +90,16 @@ vhdx-create -q disk.vhdx 10M
 head -c 1000000 /dev/urandom >noise
 refuse 1 "noise" vhdx-convert noise out.raw
 refuse 1 "noise" vhdx-convert noise -
-expect 0 vhdx-convert --format raw noise out.raw
+expect 0 vhdx-convert --from-format raw noise out.raw
 same out.raw noise
 head -c 200000 disk.vhdx >short.vhdx
 refuse 3 "short.vhdx" vhdx-convert short.vhdx -
 refuse 1 "none.vhdx" vhdx-convert none.vhdx out2.raw
-refuse 2 "wants FILE and OUT" vhdx-convert disk.vhdx
-refuse 2 "wants FILE and OUT" vhdx-convert disk.vhdx a b
+refuse 2 "wants SOURCE and DEST" vhdx-convert disk.vhdx
+refuse 2 "wants SOURCE and DEST" vhdx-convert disk.vhdx a b
 refuse 2 "is no option" vhdx-convert --to raw disk.vhdx a
-refuse 2 "the format of an image is" vhdx-convert --format qcow2 disk.vhdx a
+refuse 2 "the format of an image is" vhdx-convert --from-format qcow2 disk.vhdx a.raw
+refuse 2 "--format is vhdx, vhd or raw" vhdx-convert --format qcow2 disk.vhdx a
 expect 0 vhdx-convert --help
 grep -q -- --parent-file "$stdout" || fail "--help is not complete"
 expect 0 vhdx-convert --version
@@ -115,10 +116,11 @@ ok "mistakes, and ends of standard output"
 head -c 200000000 /dev/urandom >disk.img
 truncate -s 200M disk.img
 vhdx-create -q --from disk.img disk.vhdx
+vhdx-create -q base.vhdx 200M
 echo precious >out.raw
 cp out.raw copy
 for signal in INT TERM HUP; do
-	for out in new.raw "-f out.raw"; do
+	for out in new.raw "-f out.raw" new.vhdx new.vhd.gz new.vhdx.gz "--parent base.vhdx new.vhdx"; do
 		set -m
 		# shellcheck disable=SC2086
 		vhdx-convert disk.vhdx $out >"$stdout" 2>"$stderr" &
@@ -130,7 +132,7 @@ for signal in INT TERM HUP; do
 		{ wait $child || status=$?; } 2>/dev/null
 		[ $status != 0 ] || fail "an interrupted run ends with exit status 0"
 		same out.raw copy
-		files_are copy disk.img disk.vhdx out.raw
+		files_are base.vhdx copy disk.img disk.vhdx out.raw
 	done
 done
 ok "an interrupted run leaves nothing"

@@ -101,7 +101,10 @@ for how in none reserve full; do
 	holds $how.vhdx zeros
 	holds $how.vhd zeros
 done
-ok "--preallocate"
+refuse 2 "exclude each other" vhdx-create --type fixed --preallocate full --sparse both.vhdx 8M
+expect 0 vhdx-create --type fixed --sparse sparse.vhdx 8M
+holds sparse.vhdx zeros
+ok "--preallocate, --sparse"
 
 expect 0 vhdx-create --json --preset wsl wsl.vhdx 1T
 json block_size 1048576

@@ -11,6 +11,7 @@ if ! command -v wine >/dev/null; then
 	exit 77
 fi
 VHDX_WINE_BIN=$(cd "$VHDX_WINE_BIN" && pwd)
+test_script=$(cd "$(dirname "$0")" && pwd)/windows.sh
 . "$(dirname "$0")/support.sh"
 
 # A Windows of our own, which ends with the test.
@@ -93,6 +94,46 @@ expect 0 win vhdx-convert linux/grandchild.avhdx windows/grandchild.raw
 same windows/grandchild.raw content.raw
 ok "disks with content, chains, what is inspected and converted"
 
+# --- real images ------------------------------------------------------------------------------------------------------------
+
+# The golden test compares what the native library reads of them with digests that independent readers agree on; here the programs for
+# Windows must find the same in every one, say the same about those that are refused, and leave the files alone.
+if [ -d "${VHDX_SAMPLES:-}" ]; then
+	count=0
+	here=$PWD
+	cd "$VHDX_SAMPLES"
+	sums=$(sha256sum -- *.vhd *.vhdx)
+	for image in *.vhd *.vhdx; do
+		questions="--map --hash"
+		vhdx-inspect --json --search . "$image" >"$stdout" 2>"$stderr" || true
+		size=$(sed -n 's/^ *"virtual_size": \([0-9]*\),.*/\1/p' "$stdout" | head -n 1)
+		[ "${size:-0}" -le $((16 << 30)) ] || questions=--map # to hash zeros takes long
+		for tool in vhdx-inspect "win vhdx-inspect"; do
+			status=0
+			# shellcheck disable=SC2086
+			$tool $questions --json --search . "$image" >"$stdout" 2>"$stderr" || status=$?
+			{ echo "exit status $status" && sed '/"allocated_on_host"/d; /"warnings"/,$d' "$stdout" && cat "$stderr"; } \
+				>"$scratch/${tool%% *}"
+		done
+		same "$scratch/vhdx-inspect" "$scratch/win"
+		count=$((count + 1))
+	done
+	[ "$count" -ge 10 ] || fail "only $count images in $VHDX_SAMPLES"
+	[ "$sums" = "$(sha256sum -- *.vhd *.vhdx)" ] || fail "a real image was changed"
+	cd "$here"
+	ok "$count real images"
+else
+	echo "note - no real images: VHDX_SAMPLES is no directory"
+fi
+
+# Damaged ones, where they are built: a plain program that feeds files to the library, and the files.
+replay=$(find "$VHDX_WINE_BIN/.." -name 'vhdx-fuzz-replay.exe' -type f | head -n 1)
+corpus=$(cd "$(dirname "$test_script")/../.." && pwd)/fuzz/corpus
+if [ -n "$replay" ] && [ -d "$corpus" ]; then
+	find "$corpus" -type f -print0 | xargs -0 -n 200 timeout 300 wine "$replay" >"$stdout" 2>"$stderr" || fail "a file of the fuzz corpus"
+	ok "fuzz corpus"
+fi
+
 # --- chains from one system to the other ------------------------------------------------------------------------------------
 
 make_raw content.raw 8
@@ -123,6 +164,25 @@ refuse 1 "--map" vhdx-convert deeper/down/windows.avhdx out.raw
 vhdx-convert --map Z:=/ deeper/down/windows.avhdx - 2>"$stderr" | cmp - content.raw || fail "the map is not followed"
 vhdx-convert --map Z:=/ deeper/down/windows.avhd - 2>"$stderr" | cmp - content.raw || fail "the map is not followed from a VHD"
 ok "absolute paths"
+
+# All three are stored. A volume path leads to the parent where neither of the others does, on this machine alone.
+make_raw content.raw 4
+mkdir base deeper
+expect 0 vhdx-create -q --from content.raw base/root.vhdx
+expect 0 win vhdx-create -q --parent base/root.vhdx child.avhdx
+vhdx-inspect --no-parents --metadata child.avhdx >stored
+for path in '.\base\root.vhdx' '\\?\Z:\' '\\?\Volume{'; do
+	grep -qF -- "value                    $path" stored || fail "no path $path is stored"
+done
+volume=$(sed -n 's/.*  \(\\\\?\\Volume{[^}]*}.*root\.vhdx\)$/\1/p' stored)
+guid=$(sed 's/.*\(Volume{[^}]*}\).*/\1/' <<<"$volume")
+ln -s / "$WINEPREFIX/dosdevices/${guid,,}" # Wine names volumes, but does not find them
+expect 0 vhdx-create -q --parent base/root.vhdx --parent-volume "$volume" deeper/volume.avhdx
+win vhdx-convert 'deeper\volume.avhdx' - 2>"$stderr" | cmp - content.raw || fail "the volume path is not followed"
+refuse 1 "--map" vhdx-convert deeper/volume.avhdx out.raw
+vhdx-convert --map "\\\\?\\$guid=/" deeper/volume.avhdx - 2>"$stderr" | cmp - content.raw || fail "the map of a volume is not followed"
+refuse 1 "it lies outside of" win vhdx-convert --parent-root deeper deeper/volume.avhdx out.raw
+ok "volume paths"
 
 make_raw content.raw 4
 mkdir inside outside
@@ -197,7 +257,8 @@ done
 sleep 0.5
 expect 1 win vhdx-inspect disk.vhdx
 grep -q "disk.vhdx: open: " "$stderr" || fail "a disk that is being written can be opened"
-refuse 1 "disk.vhdx: open: " win vhdx-create -q --force disk.vhdx 64M
+expect 1 win vhdx-create -q --force disk.vhdx 64M
+grep -q "disk.vhdx: open: " "$stderr" || fail "a disk that is being written can be replaced"
 expect 1 win vhdx-inspect --share disk.vhdx
 ! grep -q "disk.vhdx: open: " "$stderr" || fail "--share does not open a disk that is being written"
 tail -c +$((4 * 1048576 + 1)) content.raw >&9
@@ -205,6 +266,43 @@ exec 9>&-
 wait
 holds disk.vhdx content.raw
 ok "share modes"
+
+# --- interrupts -------------------------------------------------------------------------------------------------------------
+
+# Ctrl-C while a disk is made: it is gone, what it was to replace stays, the status is that of an interrupted program.
+make_raw content.raw 4
+expect 0 vhdx-create -q --from content.raw there.vhdx
+cp there.vhdx before.vhdx
+mkfifo pipe
+for name in disk.vhdx there.vhdx; do
+	wine "$VHDX_WINE_BIN/vhdx-create.exe" -q --force --from - $name 64M <pipe 2>"$stderr" &
+	process=$!
+	exec 9>pipe
+	head -c 4M content.raw >&9
+	for ((i = 0; i < 100; i++)); do
+		[ "$(find . -newer before.vhdx -name '*.vhdx')" = "" ] || break
+		sleep 0.1
+	done
+	kill -INT $process
+	sleep 0.5
+	exec 9>&-
+	status=0
+	wait $process || status=$?
+	# 0xC000013A; or Wine, when it is slow, kills what ends itself
+	[ $status = $((0x3A)) ] || [ $status = 137 ] || fail "an interrupted program ends with status $status"
+	grep -q "interrupted" "$stderr" || fail "an interrupted program does not say so"
+	files_are before.vhdx content.raw pipe there.vhdx
+	same there.vhdx before.vhdx
+done
+ok "Ctrl-C"
+
+# --- sparse files -----------------------------------------------------------------------------------------------------------
+
+expect 0 win vhdx-create -q --sparse disk.vhdx 1G
+expect 0 win vhdx-inspect disk.vhdx
+expect 0 win vhdx-create -q --sparse --type fixed fixed.vhd 8M
+refuse 2 "exclude each other" win vhdx-create --sparse --type fixed --preallocate full full.vhdx 8M
+ok "--sparse"
 
 # --- names ------------------------------------------------------------------------------------------------------------------
 
@@ -248,5 +346,58 @@ expect 0 win vhdx-convert child.avhdx windows.raw
 refuse 1 "--map" vhdx-convert child.avhdx linux.raw
 expect 0 vhdx-convert --map "C:=$WINEPREFIX/drive_c" child.avhdx linux.raw
 ok "refusals, drives"
+
+make_raw content.raw 12
+mkdir linux windows
+for options in a.vhdx "--type fixed b.vhdx" c.vhd "--type fixed d.vhd" e.vhdx.gz f.raw.gz g.raw; do
+	name=${options##* }
+	# shellcheck disable=SC2086
+	expect 0 vhdx-convert -q --deterministic ${options%"$name"} content.raw linux/"$name"
+	# shellcheck disable=SC2086
+	expect 0 win vhdx-convert -q --deterministic --verify ${options%"$name"} content.raw windows/"$name"
+done
+same_images 7
+expect 0 win vhdx-convert -q --parent windows/a.vhdx windows/d.vhd child.avhdx
+holds child.avhdx content.raw
+win vhdx-convert -q --format vhdx - - <windows/d.vhd >piped.vhdx 2>"$stderr" || fail "through standard streams"
+holds piped.vhdx content.raw
+refuse 1 "exists already" win vhdx-convert content.raw piped.vhdx
+expect 0 win vhdx-convert -q -f content.raw piped.vhdx
+holds piped.vhdx content.raw
+ok "converting"
+# --- the zip ----------------------------------------------------------------------------------------------------------------
+
+# What a person on Windows gets: cmake --build --preset mingw --target package
+zip=$(find "$VHDX_WINE_BIN/.." -maxdepth 1 -name 'libvhdx-*-windows-x64.zip')
+[ -f "$zip" ] || fail "there is no zip beside $VHDX_WINE_BIN"
+unzip -q "$zip" || fail "the zip cannot be unpacked"
+mv libvhdx-* 'Program Files'
+cd 'Program Files'
+for file in README.md CHANGELOG.md LICENSE include/vhdx.h lib/libvhdx.a bin/libvhdx.dll doc/licences/xxhash.txt doc/licences/zlib.txt \
+	doc/vhdx-{create,inspect,convert}.html; do
+	[ -s "$file" ] || fail "the zip lacks $file"
+done
+VHDX_WINE_BIN=$PWD/bin
+cd ..
+for name in create inspect convert; do
+	expect 0 win "vhdx-$name" --version
+	grep -q "^vhdx-$name (libvhdx) [0-9]" "$stdout" || fail "vhdx-$name.exe says '$(cat "$stdout")'"
+done
+make_raw content.raw 8
+expect 0 win vhdx-create -q --from content.raw disk.vhdx
+expect 0 win vhdx-create -q --parent disk.vhdx child.avhdx
+expect 0 win vhdx-inspect child.avhdx
+expect 0 win vhdx-convert child.avhdx out.raw
+same out.raw content.raw
+if command -v qemu-img >/dev/null; then
+	qemu-img compare -q -f vhdx -F raw disk.vhdx content.raw || fail "QEMU does not read a disk made on Windows"
+fi
+for program in 'Program Files'/bin/*.exe; do
+	if x86_64-w64-mingw32-objdump -p "$program" | sed -n 's/.*DLL Name: //p' |
+		grep -viE '^(kernel32|advapi32|shell32|msvcrt|ucrtbase|api-ms-win-crt-[a-z0-9-]*)\.dll$'; then
+		fail "$program needs a DLL that Windows has not"
+	fi
+done
+ok "the zip"
 
 finish

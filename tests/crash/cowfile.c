@@ -421,6 +421,25 @@ static int io_zero(void *handle, uint64_t offset, uint64_t length, struct vhdx_e
 	return VHDX_OK;
 }
 
+/*
+ * Like zeroing, of multiples of 1 MiB only: what is given back as a favour, and is never asked to fail. All else is not supported, so that it goes through io_zero and
+ * its faults.
+ */
+static int io_punch(void *handle, uint64_t offset, uint64_t length, struct vhdx_error *error)
+{
+	uint64_t size = ((const struct cowfile *)handle)->size;
+
+	(void)error;
+	if (offset >= size)
+		return VHDX_OK;
+	length = length < size - offset ? length : size - offset;
+	if (offset % PAGE != 0 || length % COW_GROUP != 0)
+		return VHDX_E_UNSUPPORTED;
+	note(handle, CHANGE_ZERO, offset, length, NULL);
+	put(handle, NULL, length, offset);
+	return VHDX_OK;
+}
+
 static int io_flush(void *handle, struct vhdx_error *error)
 {
 	(void)error;
@@ -457,7 +476,7 @@ static const struct vhdx_io cow_io = {
 	.get_size = io_get_size,
 	.set_size = io_set_size,
 	.zero = io_zero,
-	.punch = io_zero,
+	.punch = io_punch,
 };
 
 struct vhdx_file cow_file(struct cowfile *file, const char *name)

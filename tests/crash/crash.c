@@ -12,11 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "runs.h"
+#include "workers.h"
 #if defined(VHDX_TEST_BARRIERS)
 #include "engine/barrier.h"
 #endif
@@ -71,8 +69,18 @@ static int run_part(struct test *t, enum part part, const struct options *o)
 	return 0;
 }
 
-static void work(const struct job *job, const struct options *o, struct result *result)
+struct task {
+	const struct job *job;
+	const struct options *options;
+	struct result *result;
+};
+
+static void work(void *context)
 {
+	const struct task *task = context;
+	const struct job *job = task->job;
+	const struct options *o = task->options;
+	struct result *result = task->result;
 	struct test t = { .full = o->full, .dump = o->dump, .part = part_names[job->part] };
 
 #if defined(VHDX_TEST_BARRIERS)
@@ -92,46 +100,14 @@ static void work(const struct job *job, const struct options *o, struct result *
 	result->done = true;
 }
 
-static struct result *shared_results(size_t count)
-{
-	struct result *results = mmap(NULL, count * sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (results == MAP_FAILED) {
-		perror("crash: mmap");
-		exit(1);
-	}
-	return results;
-}
-
-static void start_job(const struct job *job, const struct options *o, struct result *result)
-{
-	pid_t child;
-
-	fflush(stdout);
-	child = fork();
-	if (child == 0) {
-		work(job, o, result);
-		_exit(0);
-	}
-	if (child < 0) {
-		perror("crash: fork");
-		exit(1);
-	}
-}
-
 static void run_jobs(const struct job *jobs, size_t count, const struct options *o, struct result *results)
 {
-	size_t running = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct task task = { &jobs[i], o, &results[i] };
 
-	for (size_t i = 0; i < count; i++, running++) {
-		if (running == o->jobs) {
-			(void)wait(NULL);
-			running--;
-		}
-		start_job(&jobs[i], o, &results[i]);
+		workers_start(o->jobs, work, &task);
 	}
-	while (running-- != 0)
-		(void)wait(NULL);
+	workers_wait();
 	for (size_t i = 0; i < count; i++)
 		if (!results[i].done)
 			(void)snprintf(results[i].violation, sizeof(results[i].violation), "%s: a worker died",
@@ -160,7 +136,7 @@ static int run(const struct options *o)
 {
 	struct job jobs[MOST_JOBS];
 	size_t count = list_jobs(o, jobs, -1);
-	struct result *results = shared_results(MOST_JOBS), all = { .states = 0 };
+	struct result *results = workers_memory(MOST_JOBS * sizeof(*results)), all = { .states = 0 };
 	int violations = 0;
 
 	run_jobs(jobs, count, o, results);
@@ -217,7 +193,7 @@ static bool prove(const struct options *o, int barrier, struct result *result)
 
 static int prove_barriers(const struct options *o)
 {
-	struct result *result = shared_results(1);
+	struct result *result = workers_memory(sizeof(*result));
 	int proven = 0;
 
 	for (int barrier = 0; barrier < BARRIER_COUNT; barrier++) {

@@ -9,10 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "workers.h"
 #include "workload.h"
 
 struct script {
@@ -197,17 +195,22 @@ struct result {
 	char why[1600];
 };
 
-static void start(const struct kind *kind, uint64_t operations, uint64_t seed, struct result *result)
+struct task {
+	const struct kind *kind;
+	uint64_t operations;
+	uint64_t seed;
+	struct result *result;
+};
+
+static void work(void *context)
 {
+	const struct task *task = context;
 	struct script s = { .operations = 0 };
 
-	if (fork() != 0)
-		return;
-	(void)run(&s, kind, operations, seed);
-	memcpy(result->why, s.why, sizeof(result->why));
-	result->operations = s.operations;
-	result->done = true;
-	_exit(0);
+	(void)run(&s, task->kind, task->operations, task->seed);
+	memcpy(task->result->why, s.why, sizeof(task->result->why));
+	task->result->operations = s.operations;
+	task->result->done = true;
 }
 
 static int report(const struct result *results, uint64_t seed)
@@ -229,13 +232,10 @@ static int report(const struct result *results, uint64_t seed)
 int main(int argc, char **argv)
 {
 	uint64_t operations = 100000, seed = 1;
-	struct result *results = mmap(NULL, kind_count * sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-				      0);
+	struct result *results = workers_memory(kind_count * sizeof(*results));
 	const char *kind = NULL;
-	unsigned long jobs = 2, running = 0;
+	unsigned jobs = 2;
 
-	if (results == MAP_FAILED)
-		return 1;
 	for (int i = 1; i + 1 < argc; i += 2) {
 		if (strcmp(argv[i], "--operations") == 0)
 			operations = strtoull(argv[i + 1], NULL, 10);
@@ -244,18 +244,15 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[i], "--kind") == 0)
 			kind = argv[i + 1];
 		else if (strcmp(argv[i], "--jobs") == 0)
-			jobs = strtoul(argv[i + 1], NULL, 10);
+			jobs = (unsigned)strtoul(argv[i + 1], NULL, 10);
 	}
 	for (size_t k = 0; k < kind_count; k++) {
 		if (kinds[k].wide != 0 || (kind != NULL && strcmp(kind, kinds[k].name) != 0)) {
 			results[k].done = true;
 			continue;
 		}
-		if (running++ >= jobs)
-			(void)wait(NULL);
-		start(&kinds[k], operations / (kind != NULL ? 1 : 9), seed, &results[k]);
+		workers_start(jobs, work, &(struct task){ &kinds[k], operations / (kind != NULL ? 1 : 9), seed, &results[k] });
 	}
-	while (wait(NULL) > 0)
-		continue;
+	workers_wait();
 	return report(results, seed);
 }

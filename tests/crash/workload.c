@@ -102,7 +102,7 @@ int workload_open(const struct workload *w, vhdx_disk **disk, struct cowfile *fi
 static void make(struct workload *w, struct cowfile *file, enum vhdx_type type, vhdx_disk *parent, int *content)
 {
 	struct vhdx_create_options options = VHDX_CREATE_OPTIONS_INIT;
-	struct vhdx_source source = { content, w->disk_size, fill_source, NULL };
+	struct vhdx_source source = { content, w->disk_size, fill_source, NULL, NULL };
 	struct vhdx_file image = cow_file(file, "new");
 	struct vhdx_error error;
 
@@ -379,6 +379,18 @@ static bool is_allowed(const struct workload *w, uint64_t sector, int value)
 	return count != 0;
 }
 
+/* One event for each run of sectors with the same value. */
+static void note_found(struct workload *w, size_t position, uint64_t sector, int value)
+{
+	struct oracle_event *last = w->oracle.count != 0 ? &w->oracle.events[w->oracle.count - 1] : NULL;
+
+	if (last != NULL && !last->is_flush && !last->maybe && last->position == position && last->value == value &&
+	    last->sector + last->count == sector)
+		last->count++;
+	else
+		oracle_write(&w->oracle, position, sector, 1, value);
+}
+
 /* What the next process finds is what it goes on with. */
 static int take_as_found(struct workload *w, struct vhdx_error *error)
 {
@@ -399,7 +411,7 @@ static int take_as_found(struct workload *w, struct vhdx_error *error)
 			continue;
 		if (!is_allowed(w, s, value))
 			status = VHDX_E_DAMAGED;
-		oracle_write(&w->oracle, position, s, 1, value);
+		note_found(w, position, s, value);
 	}
 	free(bytes);
 	w->killed_at = position;

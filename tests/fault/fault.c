@@ -13,11 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "check.h"
+#include "workers.h"
 
 enum { SCRIPT = 16, END = OP_COUNT, FAULT_MEMORY = FAULT_SHORT + 1, FAULT_KINDS };
 
@@ -213,34 +211,35 @@ struct result {
 	char violation[2400];
 };
 
-static void start(const struct kind *kind, unsigned every, struct result *result)
-{
-	struct run *r;
+struct task {
+	const struct kind *kind;
+	unsigned every;
+	struct result *result;
+};
 
-	if (fork() != 0)
-		return;
-	r = calloc(1, sizeof(*r));
+static void work(void *context)
+{
+	const struct task *task = context;
+	struct run *r = calloc(1, sizeof(*r));
+
 	if (r == NULL)
-		_exit(1);
-	if (run_kind(r, kind, every) != 0)
-		memcpy(result->violation, r->t.violation, sizeof(result->violation));
-	result->faults = r->faults;
-	result->states = r->t.states;
-	result->done = true;
-	_exit(0);
+		abort();
+	if (run_kind(r, task->kind, task->every) != 0)
+		memcpy(task->result->violation, r->t.violation, sizeof(task->result->violation));
+	task->result->faults = r->faults;
+	task->result->states = r->t.states;
+	task->result->done = true;
+	free(r);
 }
 
 int main(int argc, char **argv)
 {
-	struct result *results = mmap(NULL, kind_count * sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-				      0);
+	struct result *results = workers_memory(kind_count * sizeof(*results));
 	uint64_t faults = 0, states = 0;
 	const char *only = NULL;
-	unsigned every = 1, running = 0;
+	unsigned every = 1;
 	int failed = 0;
 
-	if (results == MAP_FAILED)
-		return 1;
 	for (int i = 1; i + 1 < argc; i += 2) {
 		if (strcmp(argv[i], "--kind") == 0)
 			only = argv[i + 1];
@@ -252,12 +251,9 @@ int main(int argc, char **argv)
 			results[k].done = true;
 			continue;
 		}
-		if (running++ >= 2)
-			(void)wait(NULL);
-		start(&kinds[k], every, &results[k]);
+		workers_start(2, work, &(struct task){ &kinds[k], every, &results[k] });
 	}
-	while (wait(NULL) > 0)
-		continue;
+	workers_wait();
 	for (size_t k = 0; k < kind_count; k++) {
 		faults += results[k].faults;
 		states += results[k].states;

@@ -373,6 +373,7 @@ Test(api, the_format_asked_for)
 	memfile_free(files[1]);
 }
 
+#if !defined(_WIN32) /* windows/host.c has the same with share modes */
 Test(api, host_files)
 {
 	struct vhdx_error e = { .status = 0 };
@@ -421,6 +422,7 @@ Test(api, host_files)
 	memfile_free(m);
 	hostdir_end(&d);
 }
+#endif
 
 /* What info and the levels say of a chain. */
 Test(api, levels_of_a_chain)

@@ -31,7 +31,7 @@ struct inspected {
 	char value[400]; /* "" when it was not told */
 	uint64_t place;
 	struct vhdx_error error;
-	unsigned long peak_bytes; /* of memory */
+	size_t peak_bytes; /* of memory */
 };
 
 /* Inspects it with `parts` (0: all); every field is checked against the bytes of the file. Memory must be given back. */

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Rules of specs/vhd.md on differencing disks as a reader meets them: VHD-008 and VHD-077 to VHD-089. Layer: tests/rules. */
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "rules/vhd_images.h"
 #include "support/hostdir.h"
 
@@ -124,25 +121,22 @@ Test(vhd_rules, VHD_079_unique_id_of_the_parent_must_match)
 }
 
 /* A child and its parent as files in a new directory; the parent was last modified `seconds` after 2000. */
-static vhdx_disk *open_pair_on_host(uint32_t parent_time_stamp, uint64_t seconds)
+static vhdx_disk *open_pair_on_host(struct hostdir *d, uint32_t parent_time_stamp, uint64_t seconds)
 {
-	struct timespec times[2] = { { .tv_sec = (time_t)(946684800 + seconds) }, { .tv_sec = (time_t)(946684800 + seconds) } };
 	struct recipe_vhd k = vhd_child_knobs();
 	struct memfile *parent = vhd_fixed(NULL), *child;
-	struct hostdir d;
 	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
 	struct vhdx_error e = { .status = 0 };
 	vhdx_disk *disk = NULL;
 
 	k.parent_time_stamp = parent_time_stamp;
 	child = recipe_vhd_new(&k, NULL);
-	hostdir_start(&d);
-	hostdir_put(&d, "child.vhd", child);
-	hostdir_put(&d, "parent.vhd", parent);
-	cr_assert(utimensat(AT_FDCWD, hostdir_path(&d, "parent.vhd"), times, 0) == 0);
+	hostdir_start(d);
+	hostdir_put(d, "child.vhd", child);
+	hostdir_put(d, "parent.vhd", parent);
+	hostdir_set_time(d, "parent.vhd", 946684800 + seconds);
 	options.open_parent = vhdx_resolve_parent;
-	cr_expect(vhdx_open(&disk, hostdir_path(&d, "child.vhd"), &options, &e) == VHDX_OK, "%s", e.message);
-	hostdir_end(&d);
+	cr_expect(vhdx_open(&disk, hostdir_path(d, "child.vhd"), &options, &e) == VHDX_OK, "%s", e.message);
 	memfile_free(child);
 	memfile_free(parent);
 	cr_assert(disk != NULL);
@@ -152,11 +146,13 @@ static vhdx_disk *open_pair_on_host(uint32_t parent_time_stamp, uint64_t seconds
 static int differs(uint32_t parent_time_stamp, uint64_t seconds)
 {
 	struct vhdx_info info = VHDX_INFO_INIT;
-	vhdx_disk *disk = open_pair_on_host(parent_time_stamp, seconds);
+	struct hostdir d;
+	vhdx_disk *disk = open_pair_on_host(&d, parent_time_stamp, seconds);
 
 	cr_assert(vhdx_get_info(disk, 0, &info, NULL) == VHDX_OK);
 	expect_pattern(disk, VHD_BLOCK, VHD_BLOCK, VHD_PARENT_SEED); /* only a warning */
 	vhdx_close(disk);
+	hostdir_end(&d);
 	return info.parent_time_stamp_differs;
 }
 

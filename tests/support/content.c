@@ -79,7 +79,7 @@ struct vhdx_source content_source(struct content *c, bool with_extent)
 	c->asked = c->next = 0;
 	c->complaint = NULL;
 	c->has_extent = with_extent;
-	return (struct vhdx_source){ c, c->size, read_source, with_extent ? extent_of_source : NULL };
+	return (struct vhdx_source){ c, c->size, read_source, with_extent ? extent_of_source : NULL, NULL };
 }
 
 void content_expect(vhdx_disk *disk, const struct content *c)

@@ -62,6 +62,13 @@ void hostdir_put(const struct hostdir *d, const char *name, const struct memfile
 	(void)close(fd);
 }
 
+void hostdir_set_time(const struct hostdir *d, const char *name, uint64_t seconds)
+{
+	struct timespec times[2] = { { .tv_sec = (time_t)seconds }, { .tv_sec = (time_t)seconds } };
+
+	cr_assert(utimensat(AT_FDCWD, hostdir_path(d, name), times, 0) == 0);
+}
+
 void hostdir_make(const struct hostdir *d, const char *name)
 {
 	cr_assert(mkdir(hostdir_path(d, name), 0777) == 0, "%s", name);

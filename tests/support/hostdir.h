@@ -18,6 +18,8 @@ void hostdir_end(struct hostdir *d);
 const char *hostdir_path(const struct hostdir *d, const char *name);
 /* A file with the bytes of a memory file; holes stay holes. */
 void hostdir_put(const struct hostdir *d, const char *name, const struct memfile *m);
+/* When it was last modified, in seconds since 1970. */
+void hostdir_set_time(const struct hostdir *d, const char *name, uint64_t seconds);
 void hostdir_make(const struct hostdir *d, const char *name);
 void hostdir_link(const struct hostdir *d, const char *name, const char *target);
 

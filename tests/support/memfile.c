@@ -11,7 +11,7 @@ struct memfile *memfile_new(void)
 	static atomic_ulong next_id = 1;
 	struct memfile *m = calloc(1, sizeof(*m));
 
-	if (m == NULL || pthread_rwlock_init(&m->lock, NULL) != 0)
+	if (m == NULL || rwlock_start(&m->lock) != 0)
 		abort();
 	m->id = (struct vhdx_file_id){ 1, atomic_fetch_add(&next_id, 1) };
 	return m;
@@ -22,7 +22,7 @@ void memfile_free(struct memfile *m)
 	if (m == NULL)
 		return;
 	memfile_pages_end(&m->pages);
-	(void)pthread_rwlock_destroy(&m->lock);
+	rwlock_end(&m->lock);
 	free(m);
 }
 

@@ -40,14 +40,14 @@ static int64_t io_read(void *handle, void *buffer, size_t length, uint64_t file_
 	(void)error;
 	if (status < 0)
 		return status;
-	(void)pthread_rwlock_rdlock(&m->lock);
+	rwlock_read(&m->lock);
 	length = shorten(m, length);
 	if (file_offset >= m->size)
 		length = 0;
 	else if (length > m->size - file_offset)
 		length = (size_t)(m->size - file_offset);
 	memfile_read(m, file_offset, buffer, length);
-	(void)pthread_rwlock_unlock(&m->lock);
+	rwlock_read_end(&m->lock);
 	return (int64_t)length;
 }
 
@@ -60,9 +60,9 @@ static int64_t io_write(void *handle, const void *buffer, size_t length, uint64_
 	if (status < 0)
 		return status;
 	length = shorten(m, length);
-	(void)pthread_rwlock_wrlock(&m->lock);
+	rwlock_write(&m->lock);
 	memfile_write(m, file_offset, buffer, length);
-	(void)pthread_rwlock_unlock(&m->lock);
+	rwlock_write_end(&m->lock);
 	return (int64_t)length;
 }
 
@@ -80,9 +80,9 @@ static int io_get_size(void *handle, uint64_t *size, struct vhdx_error *error)
 	(void)error;
 	if (status < 0)
 		return status;
-	(void)pthread_rwlock_rdlock(&m->lock);
+	rwlock_read(&m->lock);
 	*size = m->size;
-	(void)pthread_rwlock_unlock(&m->lock);
+	rwlock_read_end(&m->lock);
 	return VHDX_OK;
 }
 
@@ -94,9 +94,9 @@ static int io_set_size(void *handle, uint64_t size, struct vhdx_error *error)
 	(void)error;
 	if (status < 0)
 		return status;
-	(void)pthread_rwlock_wrlock(&m->lock);
+	rwlock_write(&m->lock);
 	memfile_set_size(m, size);
-	(void)pthread_rwlock_unlock(&m->lock);
+	rwlock_write_end(&m->lock);
 	return VHDX_OK;
 }
 
@@ -106,11 +106,11 @@ static int clear_range(struct memfile *m, enum memfile_call call, uint64_t file_
 
 	if (status < 0)
 		return status;
-	(void)pthread_rwlock_wrlock(&m->lock);
+	rwlock_write(&m->lock);
 	memfile_clear(m, file_offset, length);
 	if (call == MEMFILE_ZERO && file_offset + length > m->size)
 		m->size = file_offset + length;
-	(void)pthread_rwlock_unlock(&m->lock);
+	rwlock_write_end(&m->lock);
 	return VHDX_OK;
 }
 
@@ -142,12 +142,12 @@ static int io_extent(void *handle, struct vhdx_file_extent *extent, uint64_t fil
 	(void)error;
 	if (status < 0)
 		return status;
-	(void)pthread_rwlock_rdlock(&m->lock);
+	rwlock_read(&m->lock);
 	extent->is_hole = memfile_pages_find(&m->pages, page) == NULL;
 	until = extent->is_hole ? memfile_pages_next(&m->pages, page, end) : page + 1;
 	while (!extent->is_hole && until < end && memfile_pages_find(&m->pages, until) != NULL)
 		until++;
-	(void)pthread_rwlock_unlock(&m->lock);
+	rwlock_read_end(&m->lock);
 	extent->length = until * MEMFILE_PAGE - file_offset;
 	if (extent->length > length)
 		extent->length = length;

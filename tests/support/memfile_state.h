@@ -6,11 +6,11 @@
 #ifndef SUPPORT_MEMFILE_STATE_H
 #define SUPPORT_MEMFILE_STATE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "support/memfile.h"
 #include "support/memfile_pages.h"
+#include "support/rwlock.h"
 
 /* The countdown is n while n calls remain until the failure, 1 at the call that fails. */
 struct fault {
@@ -20,7 +20,7 @@ struct fault {
 };
 
 struct memfile {
-	pthread_rwlock_t lock; /* size and pages */
+	rwlock lock; /* size and pages */
 	uint64_t size;
 	struct pages pages;
 	atomic_ulong counts[MEMFILE_CALLS];

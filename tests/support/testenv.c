@@ -28,7 +28,7 @@ static void *allocate(void *context, size_t size)
 {
 	struct testenv *t = context;
 	union prefix *prefix;
-	unsigned long bytes, peak;
+	size_t bytes, peak;
 
 	(void)atomic_fetch_add(&t->allocations, 1);
 	if (fails(t))

@@ -18,8 +18,8 @@ struct testenv {
 	struct vhdx_env env;      /* first: env.context points to the struct testenv, which must stay where it is */
 	atomic_ulong allocations; /* calls, failed ones too */
 	atomic_ulong live;        /* blocks not yet released */
-	atomic_ulong live_bytes;
-	atomic_ulong peak_bytes;
+	atomic_size_t live_bytes;
+	atomic_size_t peak_bytes;
 	atomic_ulong fail_countdown; /* 1: the next allocation fails; 0: none will */
 	bool fail_sticky;
 	atomic_ullong random_state;

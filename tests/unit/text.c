@@ -209,8 +209,13 @@ Test(error, system_errors_have_a_status_and_a_number)
 {
 	static const struct {
 		int number, status;
+#if defined(_WIN32) /* GetLastError */
+	} pairs[] = { { 2, VHDX_E_NOT_FOUND }, { 5, VHDX_E_DENIED },    { 80, VHDX_E_EXISTS },    { 112, VHDX_E_NO_SPACE },
+		      { 32, VHDX_E_LOCKED },   { 8, VHDX_E_NO_MEMORY }, { 19, VHDX_E_READ_ONLY }, { 23, VHDX_E_IO } };
+#else /* errno */
 	} pairs[] = { { 2, VHDX_E_NOT_FOUND },  { 13, VHDX_E_DENIED },    { 17, VHDX_E_EXISTS }, { 28, VHDX_E_NO_SPACE },
 		      { 12, VHDX_E_NO_MEMORY }, { 30, VHDX_E_READ_ONLY }, { 5, VHDX_E_IO } };
+#endif
 	struct vhdx_error error;
 
 	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {

@@ -352,3 +352,85 @@ Test(merge, the_plan_counts_the_space)
 		end(&c);
 	}
 }
+
+/* Every call that takes space fails once: the merge stops or goes on, the chain reads as before, and the same merge succeeds when there is space again. */
+static void full_host(enum vhdx_format format, uint64_t seed)
+{
+	struct vhdx_merge_options options = VHDX_MERGE_OPTIONS_INIT;
+	struct vhdx_guid next = { { 7, 7, 7 } };
+	uint64_t hits = 1;
+
+	for (uint64_t at = 1; hits != 0; at++) {
+		struct fault fault = { .kind = FAULT_NO_SPACE, .at = at, .sticky = true };
+		struct stop stop = { 0, 0 };
+		struct vhdx_error error;
+		struct chain c;
+		vhdx_disk *source, *target, *disk;
+		int status;
+
+		start(&c, format, 2, seed);
+		open_window(&c, 1, &next);
+		source = open_levels(&c, 0, 1, 0, NULL);
+		target = open_levels(&c, 1, 2, VHDX_OPEN_WRITE, &next);
+		c.files[1]->fault = &fault;
+		status = vhdx_merge(source, target, &options, NULL, &error);
+		hits = fault.hits;
+		cr_expect(hits == 0 ? status == VHDX_OK : status == VHDX_OK || status == VHDX_E_NO_SPACE, "call %llu: %s",
+			  (unsigned long long)at, error.message);
+		(void)vhdx_close(target);
+		c.files[1]->fault = NULL;
+		vhdx_close(source);
+		disk = open_levels(&c, 0, 2, 0, NULL);
+		expect_model(&c, disk, "without space");
+		vhdx_close(disk);
+		cr_assert_eq(merge(&c, 1, &stop, 8, true, &target), VHDX_OK);
+		disk = open_levels(&c, 1, 2, 0, NULL);
+		expect_model(&c, disk, "with space again");
+		vhdx_close(disk);
+		end(&c);
+	}
+}
+
+Test(merge, B_68_a_full_host_loses_nothing)
+{
+	full_host(VHDX_FORMAT_VHDX, 3);
+	full_host(VHDX_FORMAT_VHD, 4);
+}
+
+static void put_far(struct chain *c, uint64_t offset, int byte)
+{
+	vhdx_disk *disk = open_levels(c, 0, c->depth, VHDX_OPEN_WRITE, NULL);
+	uint8_t bytes[4096];
+
+	memset(bytes, byte, sizeof(bytes));
+	cr_assert_eq(vhdx_write(disk, bytes, sizeof(bytes), offset, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+}
+
+/* Where 31, 32 and 41 bits end. */
+Test(merge, B_72_offsets_beyond_two_tebibytes)
+{
+	static const uint64_t places[] = { 0x7FFFF000, 0xFFFFF000, UINT64_C(0x1FFFFFFF000), UINT64_C(0x20000000000),
+					   UINT64_C(0x4FFFFFFF000) };
+	struct stop stop = { 0, 0 };
+	vhdx_disk *target, *disk;
+	uint8_t bytes[4096];
+	struct chain c;
+
+	start(&c, VHDX_FORMAT_VHDX, 0, 5);
+	c.size = UINT64_C(5) << 40;
+	add_level(&c);
+	put_far(&c, 0, 99);
+	add_level(&c);
+	for (int i = 0; i < 5; i++)
+		put_far(&c, places[i], i + 1);
+	cr_assert_eq(merge(&c, 1, &stop, 4, true, &target), VHDX_OK);
+	disk = open_levels(&c, 1, 2, 0, NULL);
+	for (int i = 0; i < 5; i++) {
+		cr_assert_eq(vhdx_read(disk, bytes, sizeof(bytes), places[i], NULL), VHDX_OK);
+		for (size_t k = 0; k < sizeof(bytes); k++)
+			cr_assert_eq(bytes[k], i + 1);
+	}
+	vhdx_close(disk);
+	end(&c);
+}

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { WAIT_STEP_MS = 250 };
@@ -112,6 +113,68 @@ bool sys_replace(const char *from, const char *to)
 	return succeeded(rename(from, to));
 }
 
+bool sys_name(const char *from, const char *to)
+{
+	struct stat status;
+
+	if (link(from, to) == 0)
+		return sys_remove(from);
+	problem = errno;
+	if (problem == EEXIST || lstat(to, &status) == 0)
+		return false;
+	return succeeded(rename(from, to)); /* a filesystem without links */
+}
+
+void sys_sync_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+	int descriptor = directory == NULL ? -1 : open(directory, O_RDONLY | O_CLOEXEC);
+
+	free(directory);
+	if (descriptor < 0)
+		return;
+	(void)fsync(descriptor);
+	close(descriptor);
+}
+
+bool sys_device_in_use(const char *path)
+{
+	int descriptor = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+
+	if (descriptor >= 0)
+		close(descriptor);
+	return descriptor < 0 && errno == EBUSY;
+}
+
+const char *sys_temporary_directory(void)
+{
+	const char *said = getenv("TMPDIR");
+
+	return said != NULL && *said != '\0' ? said : "/tmp";
+}
+
+void sys_ignore_broken_pipes(void)
+{
+	struct sigaction action = { .sa_handler = SIG_IGN };
+
+	sigaction(SIGPIPE, &action, NULL);
+}
+
+void sys_forget(const char *path)
+{
+#if defined(POSIX_FADV_DONTNEED)
+	int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (descriptor < 0)
+		return;
+	(void)posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+	close(descriptor);
+#else
+	(void)path;
+#endif
+}
+
 bool sys_list(const char *directory, void (*visit)(void *context, const char *path), void *context)
 {
 	DIR *open = opendir(directory);
@@ -164,6 +227,31 @@ unsigned long sys_process_id(void)
 bool sys_is_terminal(int descriptor)
 {
 	return isatty(descriptor) == 1;
+}
+
+bool sys_is_open(int descriptor)
+{
+	return fcntl(descriptor, F_GETFD) >= 0;
+}
+
+void sys_tell(int descriptor, const char *text, size_t length)
+{
+	while (length > 0) {
+		ssize_t done = write(descriptor, text, length);
+
+		if (done <= 0)
+			return;
+		text += done;
+		length -= (size_t)done;
+	}
+}
+
+double sys_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 int sys_open_stream(const char *path)

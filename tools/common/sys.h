@@ -43,6 +43,18 @@ bool sys_same(const struct sys_identity *a, const struct sys_identity *b);
 bool sys_remove(const char *path);
 /* Puts `from` in the place of `to` in one step. */
 bool sys_replace(const char *from, const char *to);
+/* Gives `from` the name `to`, which nobody else may have. */
+bool sys_name(const char *from, const char *to);
+/* Makes the names in the directory of `path` durable, as far as the system can. */
+void sys_sync_directory(const char *path);
+/* Whether a block device is mounted, or otherwise somebody's alone. */
+bool sys_device_in_use(const char *path);
+/* Where temporary files go, without a separator at the end. */
+const char *sys_temporary_directory(void);
+/* A reader that went away shows as a failed write instead of ending the process. */
+void sys_ignore_broken_pipes(void);
+/* Forgets what memory holds of a file, so that it is read from where it is stored. */
+void sys_forget(const char *path);
 /* Calls `visit` with the path of each entry of a directory, in no order. False when it cannot be read. */
 bool sys_list(const char *directory, void (*visit)(void *context, const char *path), void *context);
 /* Files made from here on get no permission that `mode` lacks; 0777 takes the limit away. */
@@ -53,6 +65,11 @@ const char *sys_problem(void);
 unsigned long sys_process_id(void);
 
 bool sys_is_terminal(int descriptor);
+bool sys_is_open(int descriptor);
+/* All of `text` to an open descriptor; failures are nobody's business. */
+void sys_tell(int descriptor, const char *text, size_t length);
+/* Seconds of a clock that only runs forward. */
+double sys_seconds(void);
 /* A sequential input, "-" for standard input. -1 on failure. */
 int sys_open_stream(const char *path);
 /* Bytes read, 0 at the end, -1 on failure, SYS_READ_INTERRUPTED after a caught interrupt. */

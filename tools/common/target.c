@@ -30,16 +30,21 @@ char *target_name_beside(const char *path, const char *ending)
 	return name;
 }
 
+/* With its point, "" when there is none. */
+static const char *ending_of(const char *path)
+{
+	const char *ending = strrchr(path + directory_length(path), '.');
+
+	return ending != NULL ? ending : "";
+}
+
 static int name_replacement(struct target *target)
 {
-	const char *name = target->path + directory_length(target->path);
-	const char *ending = strrchr(name, '.');
-
 	if (target->before.kind == SYS_LINK)
 		return tool_fail("%s: is a symbolic link; --force replaces regular files only", target->path);
 	if (target->before.kind != SYS_REGULAR)
 		return tool_fail("%s: is not a regular file; --force replaces regular files only", target->path);
-	target->made = target_name_beside(target->path, ending != NULL ? ending : "");
+	target->made = target_name_beside(target->path, ending_of(target->path));
 	target->replaces = true;
 	sys_limit_mode(target->before.mode);
 	return TOOL_DONE;
@@ -56,6 +61,21 @@ int target_begin(struct target *target, const char *path, bool force)
 		sys_limit_mode(0777);
 	target->made = tool_allocate(NULL, strlen(path) + 1);
 	strcpy(target->made, path);
+	return TOOL_DONE;
+}
+
+int target_begin_hidden(struct target *target, const char *path, bool force)
+{
+	int result = target_begin(target, path, force);
+
+	if (result != TOOL_DONE || target->replaces)
+		return result;
+	sys_identify(&target->before, path, false);
+	if (target->before.kind != SYS_MISSING)
+		return target_exists(target);
+	free(target->made);
+	target->made = target_name_beside(path, ending_of(path));
+	target->hidden = true;
 	return TOOL_DONE;
 }
 
@@ -102,10 +122,28 @@ int target_refuse_used(const struct target *target)
 	return status == VHDX_E_LOCKED ? tool_error(&error) : TOOL_DONE;
 }
 
+static int commit_hidden(struct target *target)
+{
+	struct sys_identity found;
+	int result;
+
+	if (sys_name(target->made, target->path)) {
+		target->present = false;
+		return TOOL_DONE;
+	}
+	sys_identify(&found, target->path, false);
+	result = found.kind != SYS_MISSING ? target_exists(target)
+					   : tool_fail("%s: cannot be given its name: %s", target->path, sys_problem());
+	target_abandon(target);
+	return result;
+}
+
 int target_commit(struct target *target)
 {
 	int result;
 
+	if (target->hidden)
+		return commit_hidden(target);
 	if (!target->replaces)
 		return TOOL_DONE;
 	sys_set_mode(target->made, target->before.mode);

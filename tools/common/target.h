@@ -4,7 +4,7 @@
  *
  * Without force a new file is made under its own name, and an existing one makes that fail. With force an existing regular file
  * is replaced: the new one is made under a temporary name beside it and takes its place when it is whole. Whatever fails before
- * leaves the old file as it was and nothing else.
+ * leaves the old file as it was and nothing else. A hidden one is always made so, for files that would look whole before they are.
  */
 #ifndef TARGET_H
 #define TARGET_H
@@ -16,12 +16,15 @@ struct target {
 	const char *path;           /* what the user asked for */
 	char *made;                 /* where it is made: the same, or a temporary name */
 	bool replaces;              /* `made` is temporary and takes the place of `path` in the end */
+	bool hidden;                /* `made` is temporary and gets the name `path` in the end, if that is still free */
 	bool present;               /* the caller has made the file: target_abandon removes it */
 	struct sys_identity before; /* what stood at `path`; looked at with force only */
 };
 
 /* Finds the name; TOOL_DONE, or the exit status after a message. */
 int target_begin(struct target *target, const char *path, bool force);
+/* The same, under a temporary name in any case. */
+int target_begin_hidden(struct target *target, const char *path, bool force);
 /* Says so when making it failed with VHDX_E_EXISTS. Returns TOOL_FAILED. */
 int target_exists(const struct target *target);
 /* Fails when the target would replace `path`; `role` says what that is ("the source"). */

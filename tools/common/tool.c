@@ -86,10 +86,10 @@ int tool_bad_option(int result, char **argv)
 
 	if (optopt > 0 && optopt < 0x80)
 		word = letter;
+	if (strncmp(word, "--", 2) == 0 && strchr(word, '=') != NULL && optopt != 0) /* ':' in the library of MinGW */
+		return tool_usage("option %.*s takes no value", (int)strcspn(word, "="), word);
 	if (result == ':')
 		return tool_usage("option %s needs a value", word);
-	if (strncmp(word, "--", 2) == 0 && optopt != 0)
-		return tool_usage("option %.*s takes no value", (int)strcspn(word, "="), word);
 	return tool_usage("%s is no option, or short for several", word);
 }
 
@@ -99,6 +99,12 @@ int tool_error(const struct vhdx_error *error)
 
 	tool_fail("%s", vhdx_error_text(error, text, sizeof(text)));
 	return error->status == VHDX_E_DAMAGED ? TOOL_DAMAGED : TOOL_FAILED;
+}
+
+int tool_cancelled(struct vhdx_error *error)
+{
+	*error = (struct vhdx_error){ .status = VHDX_E_CANCELLED, .file_offset = VHDX_NO_OFFSET, .message = "interrupted" };
+	return VHDX_E_CANCELLED;
 }
 
 void *tool_allocate(void *old, size_t size)

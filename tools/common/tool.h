@@ -37,6 +37,8 @@ void tool_warn(const char *format, ...) TOOL_PRINTF(1, 2);
 int tool_error(const struct vhdx_error *error);
 /* Says what is wrong with the last word that getopt_long looked at, when it returned '?' or ':' (option texts start with ':'). */
 int tool_bad_option(int result, char **argv);
+/* Fills `error` for a run that was interrupted; returns VHDX_E_CANCELLED. */
+int tool_cancelled(struct vhdx_error *error);
 /* Replaces control characters by '?', so that a text out of an image can be shown. Returns `text`. */
 char *tool_clean(char *text);
 /* Prints "NAME (libvhdx) VERSION" for --version. */

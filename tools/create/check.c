@@ -3,41 +3,16 @@
  * What goes with what on the command line: everything that can be refused before a file is touched. Explicit options win over the
  * preset, but not over its format.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "deterministic.h"
+#include "name.h"
 #include "preset.h"
 #include "request.h"
 
-bool request_has_extension(const char *path, const char *extension)
-{
-	size_t length = strlen(path);
-	size_t wanted = strlen(extension);
-
-	if (length <= wanted)
-		return false;
-	for (size_t i = 0; i < wanted; i++) {
-		char c = path[length - wanted + i];
-
-		if ((c >= 'A' && c <= 'Z' ? c + 0x20 : c) != extension[i])
-			return false;
-	}
-	return true;
-}
-
-static enum vhdx_format format_of_name(const char *file)
-{
-	if (request_has_extension(file, ".vhdx") || request_has_extension(file, ".avhdx"))
-		return VHDX_FORMAT_VHDX;
-	if (request_has_extension(file, ".vhd") || request_has_extension(file, ".avhd"))
-		return VHDX_FORMAT_VHD;
-	return VHDX_FORMAT_ANY;
-}
-
 enum vhdx_format request_format(const struct request *request, const char *file)
 {
-	enum vhdx_format named = format_of_name(file);
+	enum vhdx_format named = name_format(file);
 
 	if (request->format != VHDX_FORMAT_ANY)
 		return (enum vhdx_format)request->format;
@@ -84,7 +59,7 @@ static int check_parent(const struct request *request)
 static int check_format(const struct request *request, const char *file)
 {
 	enum vhdx_format format = request_format(request, file);
-	enum vhdx_format named = format_of_name(file);
+	enum vhdx_format named = name_format(file);
 
 	if (format == VHDX_FORMAT_ANY)
 		return tool_usage("%s: the name does not tell the format (.vhdx .avhdx .vhd .avhd); say --format", file);
@@ -134,22 +109,6 @@ static void apply_preset(struct request *request)
 		tool_warn("--type wins over --preset %s, but %s", preset->name, preset->because);
 }
 
-/* Without SOURCE_DATE_EPOCH, the year 2000: the beginning of time for VHD. */
-static int settle_time(struct request *request)
-{
-	const char *text = getenv("SOURCE_DATE_EPOCH");
-	char *end;
-
-	request->now = 946684800;
-	if (!request->deterministic || text == NULL)
-		return TOOL_DONE;
-	errno = 0;
-	request->now = strtoull(text, &end, 10);
-	if (errno != 0 || *text < '0' || *text > '9' || *end != '\0')
-		return tool_usage("SOURCE_DATE_EPOCH is '%s', not a number of seconds", text);
-	return TOOL_DONE;
-}
-
 static int check_values(struct request *request)
 {
 	if (request->id != NULL && vhdx_guid_parse(&request->disk_id, request->id) != VHDX_OK)
@@ -163,7 +122,7 @@ static int check_values(struct request *request)
 		return tool_usage("--no-parents would lose what the parents of the source hold");
 	if (request->from == NULL && request->open.format != VHDX_FORMAT_ANY)
 		return tool_usage("--from-format needs --from");
-	return settle_time(request);
+	return request->deterministic ? deterministic_time(&request->now) : TOOL_DONE;
 }
 
 static int check_type(const struct request *request)
@@ -172,6 +131,8 @@ static int check_type(const struct request *request)
 
 	if (request->preallocation != VHDX_PREALLOCATE_NONE && type != VHDX_TYPE_FIXED)
 		return tool_usage("--preallocate is for --type fixed");
+	if (request->preallocation != VHDX_PREALLOCATE_NONE && request->sparse)
+		return tool_usage("--preallocate and --sparse exclude each other");
 	return TOOL_DONE;
 }
 

@@ -58,6 +58,7 @@ static const struct rule rules[] = {
 	{ "parent-absolute", TEXT, MEMBER(parent_absolute), NULL },
 	{ "parent-volume", TEXT, MEMBER(parent_volume), NULL },
 	{ "from", TEXT, MEMBER(from), NULL },
+	{ "sparse", FLAG, MEMBER(sparse), NULL },
 	{ "deterministic", FLAG, MEMBER(deterministic), NULL },
 	{ "force", FLAG, MEMBER(force), NULL },
 	{ "quiet", FLAG, MEMBER(quiet), NULL },

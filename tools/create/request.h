@@ -19,6 +19,7 @@ struct request {
 	struct vhdx_guid disk_id;
 	const char *creator;
 	const struct preset *preset;
+	bool sparse;
 	bool deterministic;
 	uint64_t now; /* with `deterministic`: seconds since 1970 */
 
@@ -49,7 +50,6 @@ int request_parse(struct request *request, int argc, char **argv);
 int request_check(struct request *request);
 /* The format of one file: --format, the preset, or its extension; ANY when none says. */
 enum vhdx_format request_format(const struct request *request, const char *file);
-bool request_has_extension(const char *path, const char *extension);
 
 extern const char CREATE_HELP[];
 

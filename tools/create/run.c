@@ -90,6 +90,7 @@ static void settle_options(struct run *run)
 	options->physical_sector_size = (uint32_t)request->physical_sector_size;
 	options->log_length = (uint32_t)request->log_length;
 	options->preallocation = (enum vhdx_preallocation)request->preallocation;
+	options->file_flags = request->sparse ? VHDX_FILE_SPARSE : 0;
 	options->disk_id = request->disk_id;
 	options->creator = request->creator;
 	options->parent = run->parent;
@@ -124,7 +125,7 @@ static int make_file(struct run *run, struct target *target)
 
 	options.format = request_format(run->request, target->path);
 	if (run->request->deterministic) {
-		deterministic = deterministic_begin(run->request, &options, target->path);
+		deterministic = deterministic_begin(&options, run->request->now, target->path);
 		options.env = deterministic_env(deterministic);
 		if (options.source != NULL)
 			options.source = deterministic_source(deterministic, options.source);
@@ -179,10 +180,18 @@ static int make_files(struct run *run)
 static int open_inputs(struct run *run)
 {
 	struct request *request = run->request;
+	struct source_request from;
 
 	if (request->parent != NULL)
 		return tool_open_image(&run->parent, request->parent, &request->open);
-	return request->from != NULL ? source_open(&run->source, request, request->files[0], &run->progress) : TOOL_DONE;
+	from = (struct source_request){
+		.path = request->from,
+		.size = request->size,
+		.open = &request->open,
+		.beside = request->files[0],
+		.guess_raw = true,
+	};
+	return request->from != NULL ? source_open(&run->source, &from, &run->progress) : TOOL_DONE;
 }
 
 static int report(const struct run *run)

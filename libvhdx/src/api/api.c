@@ -78,7 +78,7 @@ static struct vhdx_open_options open_options(const struct vhdx_open_options *giv
 	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
 
 	if (given != NULL)
-		memcpy(&options, given, min_u64(given->struct_size, sizeof(options)));
+		memcpy(&options, given, (size_t)min_u64(given->struct_size, sizeof(options)));
 	return options;
 }
 
@@ -200,7 +200,7 @@ int vhdx_get_usage(vhdx_disk *disk, unsigned level, struct vhdx_usage *usage, st
 	if (status < 0)
 		return error_in_file(error, image->view.file.name, level);
 	full.struct_size = size;
-	memcpy(usage, &full, min_u64(size, sizeof(full)));
+	memcpy(usage, &full, (size_t)min_u64(size, sizeof(full)));
 	return VHDX_OK;
 }
 
@@ -225,6 +225,6 @@ int vhdx_resolve_parent(void *context, struct vhdx_parent_request *request, stru
 	const struct parent_search *search = request->internal;
 
 	if (given != NULL)
-		memcpy(&resolver, given, min_u64(given->struct_size, sizeof(resolver)));
+		memcpy(&resolver, given, (size_t)min_u64(given->struct_size, sizeof(resolver)));
 	return resolver_open_parent(&resolver, &search->disk->env, request, OR_LOCAL(error));
 }

@@ -15,7 +15,7 @@ int vhdx_inspect(const struct vhdx_file *file, const struct vhdx_inspect_options
 	if (file == NULL || file->io == NULL || file->io->read == NULL || file->io->get_size == NULL)
 		return fail(error, VHDX_E_ARGUMENT, "a file needs an I/O table with read and get_size");
 	if (given != NULL)
-		memcpy(&options, given, min_u64(given->struct_size, sizeof(options)));
+		memcpy(&options, given, (size_t)min_u64(given->struct_size, sizeof(options)));
 	if ((options.parts & ~(unsigned)VHDX_PART_ALL) != 0)
 		return fail(error, VHDX_E_ARGUMENT, "0x%x is no set of parts", options.parts);
 	if (options.parts == 0)

@@ -13,7 +13,7 @@ int random_bytes(void *buffer, size_t length)
 }
 #else
 #include <unistd.h>
-#if defined(__linux__)
+#if defined(__linux__) || defined(__APPLE__)
 #include <sys/random.h>
 #endif
 

@@ -76,6 +76,20 @@ static int check_vhd(const struct vhdx_create_options *o, struct vhdx_error *err
 	return VHDX_OK;
 }
 
+/* A raw file has content and a size, and nothing else to say. */
+static int complete_raw(struct vhdx_create_options *o, struct vhdx_error *error)
+{
+	if (o->type != VHDX_TYPE_ANY && o->type != VHDX_TYPE_FIXED)
+		return bad(error, "a raw file is always fixed");
+	if (o->parent != NULL)
+		return bad(error, "a raw file has no parent");
+	if (o->block_size != 0 || o->log_length != 0 || o->creator != NULL || !guid_is_zero(&o->disk_id))
+		return bad(error, "a raw file has no blocks, log, creator or identifier");
+	o->type = VHDX_TYPE_FIXED;
+	o->logical_sector_size = o->physical_sector_size = 1;
+	return VHDX_OK;
+}
+
 static int check_parent(const struct vhdx_create_options *o, const struct image *parent, struct vhdx_error *error)
 {
 	if (parent == NULL)
@@ -102,15 +116,25 @@ static int complete(struct creation *c, struct vhdx_error *error)
 
 	if (o->format == VHDX_FORMAT_ANY)
 		o->format = c->parent != NULL ? c->parent->format : VHDX_FORMAT_VHDX;
-	if (o->format != VHDX_FORMAT_VHDX && o->format != VHDX_FORMAT_VHD)
-		return bad(error, "a new image is a VHDX or a VHD");
+	if (o->format != VHDX_FORMAT_VHDX && o->format != VHDX_FORMAT_VHD && o->format != VHDX_FORMAT_RAW)
+		return bad(error, "a new image is a VHDX, a VHD or raw");
+	status = o->format == VHDX_FORMAT_RAW ? complete_raw(o, error) : VHDX_OK;
+	if (status < 0)
+		return status;
 	if (o->type == VHDX_TYPE_ANY)
 		o->type = c->parent != NULL ? VHDX_TYPE_DIFFERENCING : VHDX_TYPE_DYNAMIC;
+	if (o->type != VHDX_TYPE_FIXED && o->type != VHDX_TYPE_DYNAMIC && o->type != VHDX_TYPE_DIFFERENCING)
+		return bad(error, "a new image is fixed, dynamic or differencing");
+	if (o->preallocation != VHDX_PREALLOCATE_NONE && o->preallocation != VHDX_PREALLOCATE_RESERVE &&
+	    o->preallocation != VHDX_PREALLOCATE_FULL)
+		return bad(error, "there is no such preallocation");
 	if (o->type != VHDX_TYPE_FIXED && o->preallocation != VHDX_PREALLOCATE_NONE)
 		return bad(error, "only a fixed disk can be preallocated");
+	if (o->preallocation != VHDX_PREALLOCATE_NONE && (o->file_flags & VHDX_FILE_SPARSE))
+		return bad(error, "a preallocated file is not sparse");
 	if (o->format == VHDX_FORMAT_VHDX)
 		complete_vhdx(o, c->parent);
-	else
+	else if (o->format == VHDX_FORMAT_VHD)
 		complete_vhd(o, c->parent);
 	if (o->size == 0)
 		o->size = o->source != NULL   ? round_up(o->source->size, o->logical_sector_size)
@@ -118,7 +142,8 @@ static int complete(struct creation *c, struct vhdx_error *error)
 					      : 0;
 	if (o->size == 0)
 		return bad(error, "a disk needs a size");
-	status = o->format == VHDX_FORMAT_VHDX ? check_vhdx(o, error) : check_vhd(o, error);
+	if (o->format != VHDX_FORMAT_RAW)
+		status = o->format == VHDX_FORMAT_VHDX ? check_vhdx(o, error) : check_vhd(o, error);
 	if (status == VHDX_OK && o->size % o->logical_sector_size != 0)
 		return fail(error, VHDX_E_ALIGNMENT, "the size %" PRIu64 " is not a multiple of the logical sector size %" PRIu32,
 			    o->size, o->logical_sector_size);
@@ -137,6 +162,20 @@ static int start(struct creation *c, const struct vhdx_file *file, const struct 
 	return complete(c, error);
 }
 
+int create_flush(struct creation *c, struct vhdx_error *error)
+{
+	return c->options.no_flush ? VHDX_OK : file_flush(c->file, error);
+}
+
+static int create_format(struct creation *c, struct vhdx_error *error)
+{
+	switch (c->options.format) {
+	case VHDX_FORMAT_VHDX: return create_vhdx(c, error);
+	case VHDX_FORMAT_VHD: return create_vhd(c, error);
+	default: return create_raw(c, error);
+	}
+}
+
 static int create_started(struct creation *c, struct vhdx_error *error)
 {
 	struct vhdx_error ignored;
@@ -149,7 +188,7 @@ static int create_started(struct creation *c, struct vhdx_error *error)
 	    c->options.parent_absolute == NULL && c->options.parent_volume == NULL)
 		status = bad(error, "a differencing disk needs at least one path to its parent");
 	if (status == VHDX_OK) {
-		status = c->options.format == VHDX_FORMAT_VHDX ? create_vhdx(c, error) : create_vhd(c, error);
+		status = create_format(c, error);
 		if (status <
 		    0) /* empty again, as far as that can be had: the identifier may be there when the last flush fails */
 			(void)file_set_size(c->file, 0, &ignored);
@@ -173,8 +212,14 @@ static const char *stored_absolute(const char *real, enum vhdx_format format)
 	return format == VHDX_FORMAT_VHD ? real + 4 : real;
 }
 
-/* VHDX-188; the absolute path only where it is one of Windows: decision D-48. */
-static int make_paths(struct creation *c, const char *path, char **relative, char **absolute, struct vhdx_error *error)
+struct made_paths {
+	char *relative;
+	char *absolute;
+	char *volume;
+};
+
+/* VHDX-188; absolute and volume paths only where they are those of Windows: decision D-48. */
+static int make_paths(struct creation *c, const char *path, struct made_paths *made, struct vhdx_error *error)
 {
 	struct vhdx_create_options *o = &c->options;
 	const char *parent;
@@ -185,34 +230,39 @@ static int make_paths(struct creation *c, const char *path, char **relative, cha
 	parent = c->parent->view.file.name;
 	if (parent == NULL)
 		return bad(error, "the parent has no file name that a path could be made from");
-	status = host_relative_path(&c->env, relative, path, parent, error);
+	status = host_relative_path(&c->env, &made->relative, path, parent, error);
 	if (host_has_drives() && (status == VHDX_OK || status == VHDX_E_NOT_FOUND))
-		status = host_real_path(&c->env, absolute, parent, error);
-	o->parent_relative = *relative;
-	o->parent_absolute = stored_absolute(*absolute, o->format);
-	if (status == VHDX_OK && o->parent_relative == NULL && o->parent_absolute == NULL)
+		status = host_real_path(&c->env, &made->absolute, parent, error);
+	if (status == VHDX_OK && o->format == VHDX_FORMAT_VHDX)
+		status = host_volume_path(&c->env, &made->volume, parent, error);
+	o->parent_relative = made->relative;
+	o->parent_absolute = stored_absolute(made->absolute, o->format);
+	o->parent_volume = made->volume;
+	if (status == VHDX_OK && o->parent_relative == NULL && o->parent_absolute == NULL && o->parent_volume == NULL)
 		status = bad(error, "no path leads from the child to its parent; say what shall be stored");
 	return status;
 }
 
 int create_on_host(const char *path, const struct vhdx_create_options *options, struct vhdx_error *error)
 {
-	char *relative = NULL, *absolute = NULL;
+	struct made_paths made = { NULL, NULL, NULL };
 	struct vhdx_file file = { NULL, NULL, NULL };
 	struct creation c;
 	int status = start(&c, &file, options, error); /* before any file is made */
 
 	if (status == VHDX_OK)
-		status = make_paths(&c, path, &relative, &absolute, error);
+		status = make_paths(&c, path, &made, error);
 	if (status == VHDX_OK)
-		status = host_open(&file, path, VHDX_FILE_CREATE | VHDX_FILE_WRITE, error);
+		status = host_open(&file, path, VHDX_FILE_CREATE | VHDX_FILE_WRITE | (c.options.file_flags & VHDX_FILE_SPARSE),
+				   error);
 	if (status == VHDX_OK) {
 		status = create_started(&c, error);
 		vhdx_file_close(&file);
 		if (status < 0)
 			(void)host_remove(path);
 	}
-	memory_release(&c.env, relative);
-	memory_release(&c.env, absolute);
+	memory_release(&c.env, made.relative);
+	memory_release(&c.env, made.absolute);
+	memory_release(&c.env, made.volume);
 	return status < 0 ? error_in_file(error, path, 0) : VHDX_OK;
 }

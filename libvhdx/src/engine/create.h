@@ -17,6 +17,7 @@ struct creation {
 
 int create_vhdx(struct creation *c, struct vhdx_error *error);
 int create_vhd(struct creation *c, struct vhdx_error *error);
+int create_raw(struct creation *c, struct vhdx_error *error);
 
 /* Whole creation into an empty file. */
 int create_in_file(const struct vhdx_file *file, const struct vhdx_create_options *options, struct vhdx_error *error);
@@ -24,8 +25,8 @@ int create_in_file(const struct vhdx_file *file, const struct vhdx_create_option
 int create_on_host(const char *path, const struct vhdx_create_options *options, struct vhdx_error *error);
 
 /*
- * Copies the content. For each block that holds a byte other than zero, in ascending order, `place` is called once and says where its data begins in the
- * file; there the file must read as zeros. Blocks of `block_size`, a power of two.
+ * Copies the content. For each block that holds a byte other than zero, or bytes that were shared unseen, in ascending order, `place` is called once and
+ * says where its data begins in the file; there the file must read as zeros. Blocks of `block_size`, a power of two.
  */
 struct block_sink {
 	uint64_t block_size;
@@ -35,5 +36,7 @@ struct block_sink {
 int create_fill(struct creation *c, const struct block_sink *sink, struct vhdx_error *error);
 /* Writes zeros or reserves space, as options.preallocation says. */
 int create_preallocate(struct creation *c, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
+/* Makes durable what was written so far, unless the caller does without. */
+int create_flush(struct creation *c, struct vhdx_error *error);
 
 #endif

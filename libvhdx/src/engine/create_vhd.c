@@ -61,7 +61,7 @@ static int start_footer(struct layout *l, struct vhdx_error *error)
 static int finish(struct layout *l, uint64_t footer_offset, bool front, struct vhdx_error *error)
 {
 	uint8_t bytes[vhd_footer_size + vhd_dynamic_header_size];
-	int status = file_flush(l->c->file, error);
+	int status = create_flush(l->c, error);
 
 	if (status == VHDX_OK)
 		status = start_footer(l, error);
@@ -72,20 +72,22 @@ static int finish(struct layout *l, uint64_t footer_offset, bool front, struct v
 		vhd_dynamic_encode(bytes + vhd_footer_size, &l->header);
 	if (status == VHDX_OK && front)
 		status = file_write(l->c->file, bytes, sizeof(bytes), 0, error);
-	return status == VHDX_OK ? file_flush(l->c->file, error) : status;
+	return status == VHDX_OK ? create_flush(l->c, error) : status;
 }
 
+/* The disk is one block at the start of the file. */
 static int place_fixed(void *context, uint64_t block, uint64_t *file_offset, struct vhdx_error *error)
 {
 	(void)context;
+	(void)block;
 	(void)error;
-	*file_offset = block * VHD_DEFAULT_BLOCK_SIZE;
+	*file_offset = 0;
 	return VHDX_OK;
 }
 
 static int create_fixed(struct layout *l, struct vhdx_error *error)
 {
-	struct block_sink sink = { VHD_DEFAULT_BLOCK_SIZE, place_fixed, l };
+	struct block_sink sink = { UINT64_C(1) << 63, place_fixed, l };
 	uint64_t size = l->c->options.size;
 	int status = file_set_size(l->c->file, size, error);
 

@@ -299,11 +299,11 @@ int create_vhdx(struct creation *c, struct vhdx_error *error)
 	if (status == VHDX_OK)
 		status = write_headers(&l, error);
 	if (status == VHDX_OK)
-		status = file_flush(c->file, error);
+		status = create_flush(c, error);
 	if (status == VHDX_OK)
 		status = write_identifier(&l, error);
 	if (status == VHDX_OK)
-		status = file_flush(c->file, error);
+		status = create_flush(c, error);
 	memory_release(&c->env, l.window);
 	return status;
 }

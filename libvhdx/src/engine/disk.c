@@ -314,6 +314,6 @@ int disk_info(const struct vhdx_disk *disk, unsigned level, struct vhdx_info *in
 	if (image->writing != NULL)
 		mutex_unlock(&image->writing->commit);
 	full.struct_size = size;
-	memcpy(info, &full, min_u64(size, sizeof(full)));
+	memcpy(info, &full, (size_t)min_u64(size, sizeof(full)));
 	return VHDX_OK;
 }

@@ -152,6 +152,8 @@ int writing_failed(struct image *image, struct vhdx_error *error);
 int writing_flush_failed(struct image *image, struct vhdx_error *error);
 /* Writes, or makes zeros when `buffer` is NULL. */
 int writing_put(struct image *image, const void *buffer, uint64_t length, uint64_t file_offset, struct vhdx_error *error);
+/* Zeros in a place that stays allocated in the format; the host takes back what it can, but for fixed disks. */
+int writing_zero(struct image *image, uint64_t length, uint64_t file_offset, struct vhdx_error *error);
 /* Copies inside the file, what is zeros as a hole where it can have one. */
 int writing_move(struct image *image, uint64_t from, uint64_t to, uint64_t length, struct vhdx_error *error);
 /* The disk is the file, byte for byte: raw, and fixed VHD. */

@@ -3,7 +3,7 @@
  * The ready-made resolver of parent paths and its policy: design section 7, decisions D-05 and D-46. Layer: engine.
  *
  *   relative, name     below or beside the child's directory; never with a drive, a server or a root in it
- *   absolute, volume   only through a map of the user; on systems with drives also X:\...
+ *   absolute, volume   only through a map of the user; on systems with drives also X:\... and \\?\Volume{guid}\...
  *   URL                its path, as an absolute one
  *   search directory   every image file in it, known by identity
  *
@@ -122,6 +122,21 @@ static size_t map_length(const char *from, const char *path)
 	return path[length] == '\0' || is_separator(path[length]) ? length : 0;
 }
 
+/* \\?\Volume{guid}\... : a volume of this machine. */
+static bool is_on_volume(const char *path)
+{
+	static const char prefix[] = "\\\\?\\volume{";
+	size_t at = 0;
+
+	while (prefix[at] != '\0') {
+		if (!is_same_character(prefix[at], path[at]))
+			return false;
+		at++;
+	}
+	at += strspn(path + at, "0123456789abcdefABCDEF-");
+	return path[at] == '}' && is_separator(path[at + 1]) && path[at + 2] != '\0';
+}
+
 static int try_absolute(struct context *c, const char *stored)
 {
 	const char *path = strip_prefix(stored);
@@ -135,7 +150,7 @@ static int try_absolute(struct context *c, const char *stored)
 		if (length != 0)
 			return try_below(c, map->to, path + length);
 	}
-	if (host_has_drives() && path[0] != '\0' && path[1] == ':' && is_separator(path[2]))
+	if (host_has_drives() && ((path[0] != '\0' && path[1] == ':' && is_separator(path[2])) || is_on_volume(path)))
 		return try_path(c, path, false);
 	if (is_separator(path[0]) && is_separator(path[1]) && path[2] != '?')
 		return refuse(c, stored, "a network or device path is never opened");

@@ -7,6 +7,7 @@
 #include "base/error.h"
 
 #define UNIT MIB
+#define MAX_UNITS (UINT64_C(256) * TIB / UNIT) /* the largest disk with all its structures takes 65 TiB */
 
 static bool is_used(const struct space *s, uint64_t unit)
 {
@@ -25,12 +26,12 @@ static void mark(struct space *s, uint64_t first, uint64_t count, bool used)
 
 static int make_room(struct space *s, uint64_t units, struct vhdx_error *error)
 {
-	uint64_t capacity = max_u64(round_up(units, 4096), s->capacity * 2);
+	uint64_t capacity = min_u64(max_u64(round_up(units, 4096), s->capacity * 2), MAX_UNITS);
 	uint64_t *used;
 
 	if (units <= s->capacity)
 		return VHDX_OK;
-	if (capacity > UINT64_C(1) << 40)
+	if (units > MAX_UNITS)
 		return fail(error, VHDX_E_NO_SPACE, "the file would be too large");
 	used = memory_zeroed(s->env, (size_t)(capacity / 8));
 	if (used == NULL)
@@ -48,6 +49,8 @@ int space_start(struct space *s, const struct vhdx_env *env, uint64_t file_size,
 	int status;
 
 	*s = (struct space){ .env = env };
+	if (file_size / UNIT >= MAX_UNITS)
+		return fail(error, VHDX_E_UNSUPPORTED, "a file of more than 256 TiB cannot be written");
 	status = make_room(s, file_size / UNIT + 1, error);
 	if (status < 0)
 		return status;

@@ -72,7 +72,7 @@ static int start(struct change *c, struct vhd_image *v, struct vhdx_error *error
 	if (status == VHDX_OK && c->w == NULL)
 		return file_read(&v->base.view.file, c->footer, sizeof(c->footer), v->blocks_limit, error);
 	if (status == VHDX_OK)
-		status = vhd_check_places(c->w, error);
+		status = vhd_check_blocks(c->w, error);
 	if (status == VHDX_OK)
 		status = vhd_check_front_copy(c->w, error);
 	if (status == VHDX_OK)

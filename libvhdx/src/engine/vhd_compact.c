@@ -337,7 +337,7 @@ int vhd_compact_image(struct image *image, struct compaction *c, struct vhdx_err
 		mutex_lock(&image->cache->fill);
 		pages_sweep(&k.w->pages);
 		mutex_unlock(&image->cache->fill);
-		status = vhd_check_places(k.w, error);
+		status = vhd_check_blocks(k.w, error);
 	}
 	if (status == VHDX_OK)
 		status = compact(&k, error);

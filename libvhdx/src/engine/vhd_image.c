@@ -225,7 +225,7 @@ int vhd_image_open(struct image **out, const struct image_request *request, stru
 }
 
 /* VHD-070, VHD-071. */
-static int check_entry(const struct vhd_image *v, uint64_t block, uint32_t entry, struct vhdx_error *error)
+int vhd_check_entry(const struct vhd_image *v, uint64_t block, uint32_t entry, struct vhdx_error *error)
 {
 	uint64_t offset = (uint64_t)entry * VHD_SECTOR, length = (uint64_t)v->bitmap_size + v->base.block_size;
 	bool inside = range_fits(offset, length, v->blocks_limit);
@@ -251,7 +251,7 @@ int vhd_load_entry(struct vhd_image *v, uint64_t block, uint32_t *entry, struct 
 	if (status < 0)
 		return status;
 	*entry = get_be32(bytes + offset % 8);
-	return *entry == VHD_UNALLOCATED ? VHDX_OK : check_entry(v, block, *entry, error);
+	return *entry == VHD_UNALLOCATED ? VHDX_OK : vhd_check_entry(v, block, *entry, error);
 }
 
 static int map_block(struct vhd_image *v, uint32_t entry, uint64_t in_block, uint64_t length, struct mapping *out,
@@ -345,7 +345,7 @@ static int count_entries(void *context, const uint8_t *bytes, uint64_t at, uint6
 			c->usage->blocks_absent++;
 			continue;
 		}
-		if (check_entry(v, block, entry, &ignored) < 0) {
+		if (vhd_check_entry(v, block, entry, &ignored) < 0) {
 			c->usage->blocks_damaged++;
 			continue;
 		}

@@ -23,6 +23,8 @@ struct vhd_image {
 	_Atomic uint64_t blocks_limit; /* end of the place where blocks may stand: the footer, or the end of the file */
 };
 
+/* One allocated entry: VHD-070, VHD-071. */
+int vhd_check_entry(const struct vhd_image *image, uint64_t block, uint32_t entry, struct vhdx_error *error);
 /* The entry of a block as readers see it, judged: VHD-070, VHD-071. */
 int vhd_load_entry(struct vhd_image *image, uint64_t block, uint32_t *entry, struct vhdx_error *error);
 int vhd_usage(struct image *base, struct vhdx_usage *usage, struct vhdx_error *error);

@@ -135,13 +135,16 @@ static int write_present(const struct job *j, struct vhdx_error *error)
 {
 	struct image *base = &j->v->base;
 	struct bitmap bitmap = { base->cache, &base->view, base->level, j->bitmap_offset, true };
-	uint64_t sectors = j->length / VHD_SECTOR, run;
+	uint64_t sectors = j->length / VHD_SECTOR, place = j->bitmap_offset + j->v->bitmap_size + j->in_block, run;
 	bool set;
 	int status = bitmap_run(&bitmap, j->in_block / VHD_SECTOR, sectors, &set, &run, error);
 
 	if (status < 0)
 		return status;
-	status = writing_put(base, j->buffer, j->length, j->bitmap_offset + j->v->bitmap_size + j->in_block, error);
+	if (j->buffer == NULL)
+		status = writing_zero(base, j->length, place, error);
+	else
+		status = writing_put(base, j->buffer, j->length, place, error);
 	count_change(j->w);
 	if (status < 0 || (set && run == sectors) || (j->buffer == NULL && !is_differencing(j)))
 		return status;
@@ -272,7 +275,7 @@ int vhd_write_block(struct image *image, const void *buffer, size_t length, uint
 		return plain_write(image, buffer, length, disk_offset, error);
 	j.block = disk_offset >> v->block_shift;
 	j.in_block = disk_offset & (image->block_size - 1);
-	status = vhd_check_places(j.w, error);
+	status = vhd_check_blocks(j.w, error);
 	if (status == VHDX_OK)
 		status = vhd_load_entry(v, j.block, &entry, error);
 	if (status < 0)
@@ -292,7 +295,7 @@ int vhd_discard_block(struct image *image, uint64_t length, uint64_t disk_offset
 
 	if (image->type == VHDX_TYPE_FIXED)
 		return VHDX_OK;
-	status = vhd_check_places(v->writer, error);
+	status = vhd_check_blocks(v->writer, error);
 	if (status == VHDX_OK)
 		status = vhd_load_entry(v, disk_offset >> v->block_shift, &entry, error);
 	if (status < 0 || entry == VHD_UNALLOCATED)

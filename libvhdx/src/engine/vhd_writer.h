@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Writing a VHD file, which has no log. Layer: engine. specs/vhd.md, VHD-096 to VHD-100. vhd_write.c changes blocks, vhd_commit.c makes changes durable,
- * vhd_places.c judges where blocks stand.
+ * vhd_check.c judges where blocks stand.
  *
  * The promise: what a flush acknowledged survives; a crash may leave space that nothing names, and no footer at the end, which the copy in front then stands for.
  * Payload goes to its place at once; BAT entries and bitmaps are changed in memory. A commit writes, in this order:
@@ -24,9 +24,9 @@ enum { VHD_MAX_DIRTY_PAGES = 256 };
 struct vhd_writer {
 	struct vhd_image *v;
 	mutex allocation;
-	_Atomic bool front_is_good; /* the copy in front is durable: VHD-097 */
-	_Atomic bool places_judged; /* no two blocks stand in the same place */
-	uint32_t max_change;        /* pages that one change may touch */
+	_Atomic bool blocks_are_good; /* the BAT was judged as a whole */
+	_Atomic bool front_is_good;   /* the copy in front is durable: VHD-097 */
+	uint32_t max_change;          /* pages that one change may touch */
 	uint8_t footer[512];
 	/* under `commit` */
 	uint8_t *buffer; /* VHD_MAX_DIRTY_PAGES pages, of the commit in hand */
@@ -42,9 +42,9 @@ struct vhd_writer {
 int vhd_writer_start(struct image *image, struct vhdx_error *error);
 int vhd_write_block(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
 int vhd_discard_block(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error);
+/* VHD-070 for every entry, once. */
+int vhd_check_blocks(struct vhd_writer *w, struct vhdx_error *error);
 int vhd_commit(struct image *image, struct vhdx_error *error);
-/* Before the first change: a block that shares its place with another one cannot be written without damage to that one. */
-int vhd_check_places(struct vhd_writer *w, struct vhdx_error *error);
 /* VHD-097: once, before the first block overwrites the footer at the end. Under `allocation`, or alone. */
 int vhd_check_front_copy(struct vhd_writer *w, struct vhdx_error *error);
 /* Another end of blocks and structures. Under the cache's mutex. */

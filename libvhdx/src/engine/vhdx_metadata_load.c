@@ -75,28 +75,28 @@ static int check_overlap(const struct vhdx_image *v, const struct table *t, stru
 static int load_table(struct vhdx_image *v, struct table *t, struct vhdx_error *error)
 {
 	uint64_t offset = v->metadata.file_offset;
-	uint8_t small[4096], *bytes = small;
+	uint8_t first[4096], *bytes = first;
 	size_t needed;
-	int status = view_read(&v->base.view, small, sizeof(small), offset, error);
+	int status = view_read(&v->base.view, first, sizeof(first), offset, error);
 
 	if (status == VHDX_OK)
-		status = vhdx_metadata_table_decode(&t->count, small, offset, error);
+		status = vhdx_metadata_table_decode(&t->count, first, offset, error);
 	if (status < 0)
 		return status;
 	needed = vhdx_metadata_table_size + (size_t)t->count * vhdx_metadata_entry_size;
 	t->entries = memory_zeroed(v->base.env, t->count * sizeof(*t->entries));
-	if (t->entries != NULL && needed > sizeof(small))
+	if (t->entries != NULL && needed > sizeof(first))
 		bytes = memory_allocate(v->base.env, needed);
 	if (t->entries == NULL || bytes == NULL)
 		return fail_memory(error);
-	if (bytes != small)
+	if (bytes != first)
 		status = view_read(&v->base.view, bytes, needed, offset, error);
 	for (uint16_t i = 0; status == VHDX_OK && i < t->count; i++) {
 		size_t at = vhdx_metadata_table_size + (size_t)i * vhdx_metadata_entry_size;
 
 		status = vhdx_metadata_entry_decode(&t->entries[i], bytes + at, offset + at, v->metadata.length, error);
 	}
-	if (bytes != small)
+	if (bytes != first)
 		memory_release(v->base.env, bytes);
 	if (status == VHDX_OK)
 		status = check_entries(t, offset, error);

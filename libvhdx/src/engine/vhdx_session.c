@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Headers, start and end of a writing session. Layer: engine. specs/vhdx.md sections 4.3, 4.5 and 4.6. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "engine/vhdx_edit.h"
 #include "format/fields.h"
 #include "format/vhdx_layout.h"
+
+#define LEAST_NUMBERS UINT32_MAX /* of header sequence numbers, that a session may need: it takes a few */
 
 /* 126 descriptors fit the first sector of an entry; QEMU refuses to replay one with more: errata E-44. */
 enum { MAX_ENTRY_PAGES = 126, MAX_LOGGED_PAGES = 4096 };
@@ -17,9 +20,6 @@ int vhdx_write_header(struct vhdx_image *v, const struct vhdx_header *wanted, st
 	uint8_t bytes[vhdx_header_size];
 	int status;
 
-	if (v->header.sequence_number == UINT64_MAX)
-		return unsupported(error, RULE_VHDX_044, VHDX_HEADER_OFFSET(v->header_slot),
-				   "the header sequence number cannot grow any more");
 	header.sequence_number = v->header.sequence_number + 1;
 	header.log_version = 0;
 	vhdx_header_encode(bytes, &header);
@@ -233,15 +233,33 @@ static int allocate_buffers(struct vhdx_writer *w, struct vhdx_error *error)
 	return w->logged == NULL || w->entry_pages == NULL || w->buffer == NULL ? fail_memory(error) : VHDX_OK;
 }
 
+/* What a reader does not need of the header. A log that is empty may stand anywhere until it is used. */
+static int check_header(const struct vhdx_image *v, struct vhdx_error *error)
+{
+	const struct vhdx_header *h = &v->header;
+
+	if (h->log_length == 0)
+		return unsupported(error, RULE_VHDX_036, VHDX_HEADER_OFFSET(v->header_slot),
+				   "the file has no log, so it can only be read");
+	if (!range_fits(h->log_offset, h->log_length, v->base.view.size))
+		return broken(error, RULE_VHDX_035, VHDX_HEADER_OFFSET(v->header_slot) + vhdx_header_log_offset_at,
+			      "the log at 0x%" PRIx64 ", 0x%" PRIx32 " bytes, exceeds the file of %" PRIu64 " bytes",
+			      h->log_offset, h->log_length, v->base.view.size);
+	if (h->sequence_number > UINT64_MAX - LEAST_NUMBERS)
+		return unsupported(error, RULE_VHDX_044, VHDX_HEADER_OFFSET(v->header_slot),
+				   "the header sequence number cannot grow any more");
+	return VHDX_OK;
+}
+
 int vhdx_writer_start(struct image *base, struct vhdx_error *error)
 {
 	struct vhdx_image *v = (struct vhdx_image *)base;
 	struct vhdx_writer *w;
 	int status;
 
-	if (v->header.log_length == 0)
-		return unsupported(error, RULE_VHDX_036, VHDX_HEADER_OFFSET(v->header_slot),
-				   "the file has no log, so it can only be read");
+	status = check_header(v, error);
+	if (status < 0)
+		return status;
 	w = memory_zeroed(base->env, sizeof(*w));
 	if (w == NULL)
 		return fail_memory(error);

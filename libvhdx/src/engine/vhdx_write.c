@@ -105,11 +105,15 @@ int vhdx_set_entry(struct vhdx_writer *w, uint64_t bat_index, uint64_t entry, st
 /* Data to where the block stands already. */
 static int write_in_place(const struct job *j, struct vhdx_error *error)
 {
+	uint64_t place = vhdx_bat_file_offset(j->entry) + j->in_block;
 	int status = vhdx_session_begin(j->w, error);
 
 	if (status < 0)
 		return status;
-	status = writing_put(&j->v->base, j->buffer, j->length, vhdx_bat_file_offset(j->entry) + j->in_block, error);
+	if (j->buffer == NULL)
+		status = writing_zero(&j->v->base, j->length, place, error);
+	else
+		status = writing_put(&j->v->base, j->buffer, j->length, place, error);
 	count_change(j->w);
 	return status;
 }

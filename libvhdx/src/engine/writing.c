@@ -56,6 +56,13 @@ int writing_put(struct image *image, const void *buffer, uint64_t length, uint64
 	return status < 0 ? writing_failed(image, error) : VHDX_OK;
 }
 
+int writing_zero(struct image *image, uint64_t length, uint64_t file_offset, struct vhdx_error *error)
+{
+	if (image->type != VHDX_TYPE_FIXED && file_try_punch(&image->view.file, file_offset, length))
+		return VHDX_OK;
+	return writing_put(image, NULL, length, file_offset, error);
+}
+
 enum { MOVE_BUFFER = 1 << 20 };
 
 int writing_move(struct image *image, uint64_t from, uint64_t to, uint64_t length, struct vhdx_error *error)
@@ -73,10 +80,8 @@ int writing_move(struct image *image, uint64_t from, uint64_t to, uint64_t lengt
 		if (status < 0)
 			break;
 		status = extent.is_hole || bytes_are_zero(bytes, (size_t)part)
-				 ? file_clear(file, to + done, part, error)
-				 : file_write(file, bytes, (size_t)part, to + done, error);
-		if (status < 0)
-			(void)writing_failed(image, error);
+				 ? writing_zero(image, part, to + done, error)
+				 : writing_put(image, bytes, part, to + done, error);
 	}
 	memory_release(image->env, bytes);
 	return status;

@@ -123,17 +123,12 @@ int file_punch(const struct vhdx_file *file, uint64_t file_offset, uint64_t leng
 	return status < 0 && status != VHDX_E_UNSUPPORTED ? named(file, status, &told, error) : VHDX_OK;
 }
 
-int file_clear(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+bool file_try_punch(const struct vhdx_file *file, uint64_t file_offset, uint64_t length)
 {
-	struct vhdx_error told;
-	int status = VHDX_E_UNSUPPORTED;
+	struct vhdx_error ignored;
 
-	error_clear(&told);
-	if (file->io->punch != NULL)
-		status = file->io->punch(file->handle, file_offset, length, &told);
-	if (status == VHDX_E_UNSUPPORTED)
-		return file_zero(file, file_offset, length, error);
-	return status < 0 ? named(file, status, &told, error) : VHDX_OK;
+	error_clear(&ignored);
+	return file->io->punch != NULL && file->io->punch(file->handle, file_offset, length, &ignored) == VHDX_OK;
 }
 
 int file_reserve(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error)

@@ -20,8 +20,8 @@ int file_set_size(const struct vhdx_file *file, uint64_t size, struct vhdx_error
 int file_zero(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
 /* Without the optional function, or when the file cannot: does nothing. */
 int file_punch(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
-/* The range reads as zeros, and takes no space when the file can do that. */
-int file_clear(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
+/* The same as a favour: false when the range is as it was, or partly zeros, for whatever reason. */
+bool file_try_punch(const struct vhdx_file *file, uint64_t file_offset, uint64_t length);
 /* Without the optional function: does nothing. */
 int file_reserve(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
 /* Bytes from `file_offset` on that are known to be a hole, at most `length`; 0 when there is data or nothing is known. */

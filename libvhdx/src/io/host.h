@@ -32,6 +32,8 @@ int host_list(const struct vhdx_env *env, const char *directory, int (*visit)(vo
 	      struct vhdx_error *error);
 /* Absolute path without links; VHDX_E_NOT_FOUND when the file does not exist. */
 int host_real_path(const struct vhdx_env *env, char **out, const char *path, struct vhdx_error *error);
+/* The same by its volume, \\?\Volume{guid}\...; NULL in `*out` when there is none, as on systems without drives. */
+int host_volume_path(const struct vhdx_env *env, char **out, const char *path, struct vhdx_error *error);
 /* The path from the directory of `from` to `to` in Windows form (".\\parent.vhdx", "..\\base\\p.vhdx"); VHDX_E_NOT_FOUND when there is none
  * (another drive). `from` need not exist, its directory must. */
 int host_relative_path(const struct vhdx_env *env, char **out, const char *from, const char *to, struct vhdx_error *error);

@@ -6,10 +6,13 @@
  * so a writer is alone but for readers that do not mind writers: those with VHDX_FILE_NO_LOCK. Share modes bind every program:
  * what another one does not share is refused to VHDX_FILE_NO_LOCK too.
  *
- * Files are not made sparse, because Windows refuses to attach a sparse image; holes are made and seen only in files that are
- * sparse already. Positions travel in an OVERLAPPED on handles that are synchronous: the system takes the calls of one handle one
- * after the other.
+ * Files are made sparse only when VHDX_FILE_SPARSE asks for it, because Windows refuses to attach a sparse image (0xC03A001A);
+ * holes are made and seen only in files that are sparse.
+ *
+ * Handles are overlapped: the system takes the calls on a synchronous one one after the other, and reads of several threads must
+ * not wait for each other. Each call waits for its own end on an event of its own; idle events are kept with the file.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,14 +21,15 @@
 #include "io/host.h"
 #include "io/win32.h"
 
-enum { MAX_SECTOR = 4096, TOO_MANY_REFERENCES = 347 /* ERROR_BLOCK_TOO_MANY_REFERENCES, which MinGW has not */ };
+enum { MAX_SECTOR = 4096, IDLE_EVENTS = 8, TOO_MANY_REFERENCES = 347 /* ERROR_BLOCK_TOO_MANY_REFERENCES, which MinGW has not */ };
 
 struct host_file {
 	HANDLE handle;
 	bool is_sparse;       /* or compressed: zeroing gives space back */
 	uint32_t sector_size; /* of a device, which moves whole sectors only; 0 for a file */
 	uint64_t device_size;
-	char name[]; /* as given to host_open */
+	atomic_uintptr_t events[IDLE_EVENTS]; /* HANDLEs that nobody waits on; 0: none */
+	char name[];                          /* as given to host_open */
 };
 
 static int fail_last(struct vhdx_error *error, const char *what)
@@ -33,27 +37,73 @@ static int fail_last(struct vhdx_error *error, const char *what)
 	return fail_os(error, (int)GetLastError(), what);
 }
 
-static OVERLAPPED position(uint64_t file_offset)
+static HANDLE take_event(struct host_file *f)
 {
-	OVERLAPPED at = { 0 };
+	for (unsigned i = 0; i < IDLE_EVENTS; i++) {
+		uintptr_t event = atomic_exchange(&f->events[i], 0);
 
-	at.Offset = (DWORD)file_offset;
-	at.OffsetHigh = (DWORD)(file_offset >> 32);
-	return at;
+		if (event != 0)
+			return (HANDLE)event;
+	}
+	return CreateEventW(NULL, TRUE, FALSE, NULL);
 }
 
-static int64_t read_at(const struct host_file *f, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
+static void give_event(struct host_file *f, HANDLE event)
 {
-	OVERLAPPED at = position(file_offset);
+	for (unsigned i = 0; i < IDLE_EVENTS; i++) {
+		uintptr_t empty = 0;
+
+		if (atomic_compare_exchange_strong(&f->events[i], &empty, (uintptr_t)event))
+			return;
+	}
+	(void)CloseHandle(event);
+}
+
+/* Before a call on the handle: its position, and an event for its end. */
+static bool begin_call(struct host_file *f, OVERLAPPED *call, uint64_t file_offset)
+{
+	memset(call, 0, sizeof(*call));
+	call->Offset = (DWORD)file_offset;
+	call->OffsetHigh = (DWORD)(file_offset >> 32);
+	call->hEvent = take_event(f);
+	return call->hEvent != NULL;
+}
+
+/* Behind the call, which returned `result`: waits for its end. Keeps what GetLastError() says of it. An answer that was cut for lack of
+ * room is a failure that counts bytes. */
+static bool end_call(struct host_file *f, OVERLAPPED *call, BOOL result, DWORD *done)
+{
+	DWORD problem;
+
+	if (result || GetLastError() == ERROR_IO_PENDING || GetLastError() == ERROR_MORE_DATA)
+		result = GetOverlappedResult(f->handle, call, done, TRUE);
+	problem = result ? ERROR_SUCCESS : GetLastError();
+	give_event(f, call->hEvent);
+	SetLastError(problem);
+	return result;
+}
+
+static bool control(struct host_file *f, DWORD code, void *in, size_t in_size, void *out, size_t out_size, DWORD *done)
+{
+	OVERLAPPED call;
+
+	return begin_call(f, &call, 0) &&
+	       end_call(f, &call, DeviceIoControl(f->handle, code, in, (DWORD)in_size, out, (DWORD)out_size, NULL, &call), done);
+}
+
+static int64_t read_at(struct host_file *f, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
+{
+	OVERLAPPED call;
 	DWORD done = 0;
 
-	if (ReadFile(f->handle, buffer, (DWORD)length, &done, &at))
+	if (begin_call(f, &call, file_offset) &&
+	    end_call(f, &call, ReadFile(f->handle, buffer, (DWORD)length, NULL, &call), &done))
 		return done;
 	return GetLastError() == ERROR_HANDLE_EOF ? 0 : fail_last(error, "read");
 }
 
 /* A read that is no whole number of sectors fetches the one it begins in and gives a part of it. */
-static int64_t read_device(const struct host_file *f, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
+static int64_t read_device(struct host_file *f, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
 {
 	_Alignas(16) uint8_t sector[MAX_SECTOR];
 	size_t skip = (size_t)(file_offset % f->sector_size);
@@ -74,7 +124,7 @@ static int64_t read_device(const struct host_file *f, void *buffer, size_t lengt
 
 static int64_t host_read(void *handle, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
 {
-	const struct host_file *f = handle;
+	struct host_file *f = handle;
 
 	if (file_offset > INT64_MAX)
 		return 0;
@@ -85,13 +135,15 @@ static int64_t host_read(void *handle, void *buffer, size_t length, uint64_t fil
 
 static int64_t host_write(void *handle, const void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error)
 {
-	const struct host_file *f = handle;
-	OVERLAPPED at = position(file_offset);
-	DWORD done = 0;
+	struct host_file *f = handle;
+	DWORD part = (DWORD)min_u64(length, GIB), done = 0;
+	OVERLAPPED call;
 
 	if (!range_fits(file_offset, length, INT64_MAX))
 		return fail(error, VHDX_E_RANGE, "write beyond the largest file");
-	return WriteFile(f->handle, buffer, (DWORD)min_u64(length, GIB), &done, &at) ? (int64_t)done : fail_last(error, "write");
+	if (begin_call(f, &call, file_offset) && end_call(f, &call, WriteFile(f->handle, buffer, part, NULL, &call), &done))
+		return done;
+	return fail_last(error, "write");
 }
 
 static int host_flush(void *handle, struct vhdx_error *error)
@@ -144,7 +196,7 @@ static int fail_request(struct vhdx_error *error, const char *what)
 	}
 }
 
-static int zero_data(const struct host_file *f, uint64_t file_offset, uint64_t length, const char *what, struct vhdx_error *error)
+static int zero_data(struct host_file *f, uint64_t file_offset, uint64_t length, const char *what, struct vhdx_error *error)
 {
 	FILE_ZERO_DATA_INFORMATION range;
 	DWORD done;
@@ -153,14 +205,14 @@ static int zero_data(const struct host_file *f, uint64_t file_offset, uint64_t l
 		return fail(error, VHDX_E_RANGE, "%s beyond the largest file", what);
 	range.FileOffset.QuadPart = (LONGLONG)file_offset;
 	range.BeyondFinalZero.QuadPart = (LONGLONG)(file_offset + length);
-	if (DeviceIoControl(f->handle, FSCTL_SET_ZERO_DATA, &range, sizeof(range), NULL, 0, &done, NULL))
+	if (control(f, FSCTL_SET_ZERO_DATA, &range, sizeof(range), NULL, 0, &done))
 		return VHDX_OK;
 	return fail_request(error, what);
 }
 
 static int host_zero(void *handle, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
-	const struct host_file *f = handle;
+	struct host_file *f = handle;
 
 	if (f->is_sparse || f->sector_size != 0)
 		return fail(error, VHDX_E_UNSUPPORTED, "zero would give the space of this file back");
@@ -169,7 +221,7 @@ static int host_zero(void *handle, uint64_t file_offset, uint64_t length, struct
 
 static int host_punch(void *handle, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
-	const struct host_file *f = handle;
+	struct host_file *f = handle;
 
 	if (!f->is_sparse)
 		return fail(error, VHDX_E_UNSUPPORTED, "punch hole needs a sparse file");
@@ -213,7 +265,8 @@ static int64_t host_copy_range(void *source, uint64_t source_offset, void *targe
 {
 	enum { MAX_CLUSTER = 65536 };
 	const DWORD code = CTL_CODE(FILE_DEVICE_FILE_SYSTEM, 209, METHOD_BUFFERED, FILE_WRITE_DATA);
-	const struct host_file *from = source, *to = target;
+	const struct host_file *from = source;
+	struct host_file *to = target;
 	struct duplicate_extents range;
 	DWORD done;
 
@@ -224,7 +277,7 @@ static int64_t host_copy_range(void *source, uint64_t source_offset, void *targe
 	range.source_offset.QuadPart = (LONGLONG)source_offset;
 	range.target_offset.QuadPart = (LONGLONG)target_offset;
 	range.length.QuadPart = (LONGLONG)length;
-	if (DeviceIoControl(to->handle, code, &range, sizeof(range), NULL, 0, &done, NULL))
+	if (control(to, code, &range, sizeof(range), NULL, 0, &done))
 		return (int64_t)length;
 	return fail_request(error, "copying inside the system");
 }
@@ -232,8 +285,9 @@ static int64_t host_copy_range(void *source, uint64_t source_offset, void *targe
 static int host_extent(void *handle, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length,
 		       struct vhdx_error *error)
 {
-	const struct host_file *f = handle;
+	struct host_file *f = handle;
 	FILE_ALLOCATED_RANGE_BUFFER asked, data;
+	bool complete;
 	uint64_t start;
 	DWORD done = 0;
 
@@ -243,11 +297,11 @@ static int host_extent(void *handle, struct vhdx_file_extent *extent, uint64_t f
 		return VHDX_OK;
 	asked.FileOffset.QuadPart = (LONGLONG)file_offset;
 	asked.Length.QuadPart = (LONGLONG)min_u64(length, INT64_MAX - file_offset);
-	if (!DeviceIoControl(f->handle, FSCTL_QUERY_ALLOCATED_RANGES, &asked, sizeof(asked), &data, sizeof(data), &done, NULL) &&
-	    GetLastError() != ERROR_MORE_DATA)
+	complete = control(f, FSCTL_QUERY_ALLOCATED_RANGES, &asked, sizeof(asked), &data, sizeof(data), &done);
+	if (!complete && GetLastError() != ERROR_MORE_DATA) /* there is one more range than asked for */
 		return VHDX_OK;
 	if (done < sizeof(data)) {
-		extent->is_hole = 1; /* no data up to there */
+		extent->is_hole = complete; /* no data up to there */
 		return VHDX_OK;
 	}
 	start = (uint64_t)data.FileOffset.QuadPart;
@@ -288,6 +342,9 @@ static void host_close(void *handle)
 	struct host_file *f = handle;
 
 	(void)CloseHandle(f->handle);
+	for (unsigned i = 0; i < IDLE_EVENTS; i++)
+		if (atomic_load(&f->events[i]) != 0)
+			(void)CloseHandle((HANDLE)atomic_load(&f->events[i]));
 	free(f);
 }
 
@@ -337,7 +394,8 @@ static int open_handle(HANDLE *out, const char *path, unsigned flags, struct vhd
 		return fail_last(error, what);
 	if (is_device && (flags & VHDX_FILE_REGULAR)) /* opening alone may have an effect */
 		status = fail(error, VHDX_E_NOT_IMAGE, "it is not a regular file");
-	else if ((*out = CreateFileW(wide, access, share_mode(flags, is_device), NULL, how, 0, NULL)) == INVALID_HANDLE_VALUE)
+	else if ((*out = CreateFileW(wide, access, share_mode(flags, is_device), NULL, how, FILE_FLAG_OVERLAPPED, NULL)) ==
+		 INVALID_HANDLE_VALUE)
 		status = fail_last(error, what);
 	if (status != VHDX_OK && status != VHDX_E_EXISTS && is_directory(wide))
 		status = fail(error, VHDX_E_NOT_IMAGE, "it is a directory");
@@ -353,15 +411,23 @@ static int measure_device(struct host_file *f, struct vhdx_error *error)
 	DWORD done;
 
 	/* a volume with a filesystem on it otherwise ends before its last sectors */
-	(void)DeviceIoControl(f->handle, FSCTL_ALLOW_EXTENDED_DASD_IO, NULL, 0, NULL, 0, &done, NULL);
-	if (!DeviceIoControl(f->handle, IOCTL_DISK_GET_LENGTH_INFO, NULL, 0, &size, sizeof(size), &done, NULL) ||
-	    !DeviceIoControl(f->handle, IOCTL_DISK_GET_DRIVE_GEOMETRY, NULL, 0, &geometry, sizeof(geometry), &done, NULL))
+	(void)control(f, FSCTL_ALLOW_EXTENDED_DASD_IO, NULL, 0, NULL, 0, &done);
+	if (!control(f, IOCTL_DISK_GET_LENGTH_INFO, NULL, 0, &size, sizeof(size), &done) ||
+	    !control(f, IOCTL_DISK_GET_DRIVE_GEOMETRY, NULL, 0, &geometry, sizeof(geometry), &done))
 		return fail_last(error, "get size of device");
 	if (geometry.BytesPerSector == 0 || geometry.BytesPerSector > MAX_SECTOR)
 		return fail(error, VHDX_E_UNSUPPORTED, "the device has sectors of %lu bytes", geometry.BytesPerSector);
 	f->sector_size = geometry.BytesPerSector;
 	f->device_size = (uint64_t)size.Length.QuadPart;
 	return VHDX_OK;
+}
+
+/* A filesystem without sparse files makes an ordinary one. */
+static void make_sparse(struct host_file *f)
+{
+	DWORD done;
+
+	(void)control(f, FSCTL_SET_SPARSE, NULL, 0, NULL, 0, &done);
 }
 
 /* Judges what was opened and makes the handle; closes it on failure. */
@@ -377,8 +443,11 @@ static int adopt(struct vhdx_file *out, HANDLE handle, const char *path, unsigne
 		(void)CloseHandle(handle);
 		return fail_memory(error);
 	}
-	*f = (struct host_file){ .handle = handle };
+	memset(f, 0, sizeof(*f));
+	f->handle = handle;
 	memcpy(f->name, path, name_size);
+	if ((flags & VHDX_FILE_CREATE) && (flags & VHDX_FILE_SPARSE))
+		make_sparse(f);
 	if (GetFileType(handle) != FILE_TYPE_DISK)
 		status = fail(error, VHDX_E_NOT_IMAGE, "it is neither a regular file nor a drive");
 	else if (GetFileInformationByHandle(handle, &info))

@@ -18,6 +18,15 @@ bool host_has_drives(void)
 	return false;
 }
 
+int host_volume_path(const struct vhdx_env *env, char **out, const char *path, struct vhdx_error *error)
+{
+	(void)env;
+	(void)path;
+	(void)error;
+	*out = NULL;
+	return VHDX_OK;
+}
+
 char *host_directory(const struct vhdx_env *env, const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -235,6 +235,19 @@ int host_real_path(const struct vhdx_env *env, char **out, const char *path, str
 	return status;
 }
 
+int host_volume_path(const struct vhdx_env *env, char **out, const char *path, struct vhdx_error *error)
+{
+	wchar_t *wide = win32_volume_path(path);
+	int status;
+
+	*out = NULL;
+	if (wide == NULL)
+		return GetLastError() == ERROR_NOT_ENOUGH_MEMORY ? fail_memory(error) : VHDX_OK;
+	status = to_utf8(env, out, wide, error);
+	free(wide);
+	return status;
+}
+
 /* Writes "..\" for each directory of `from` beyond the common part, then the rest of `to`. Both are real paths of one root. */
 static char *relative_text(const struct vhdx_env *env, const char *from_directory, const char *to)
 {

@@ -84,38 +84,50 @@ bool win32_names_device(const wchar_t *path)
 	return _wcsnicmp(name, L"UNC\\", 4) != 0;
 }
 
+static wchar_t *final_path(HANDLE handle, DWORD kind)
+{
+	DWORD size = GetFinalPathNameByHandleW(handle, NULL, 0, kind), length;
+	wchar_t *path = size == 0 ? NULL : allocate_wide(size);
+
+	if (path == NULL)
+		return NULL;
+	length = GetFinalPathNameByHandleW(handle, path, size + 1, kind);
+	if (length != 0 && length <= size)
+		return path;
+	free(path);
+	return NULL;
+}
+
 wchar_t *win32_final_path(HANDLE handle)
 {
-	static const DWORD kinds[] = { VOLUME_NAME_DOS, VOLUME_NAME_GUID }; /* a volume need not have a letter */
+	wchar_t *path = final_path(handle, VOLUME_NAME_DOS);
 
-	for (unsigned i = 0; i < 2; i++) {
-		DWORD size = GetFinalPathNameByHandleW(handle, NULL, 0, kinds[i]), length;
-		wchar_t *path = size == 0 ? NULL : allocate_wide(size);
+	return path != NULL ? path : final_path(handle, VOLUME_NAME_GUID); /* a volume need not have a letter */
+}
 
-		if (size != 0 && path == NULL)
-			return NULL;
-		length = path == NULL ? 0 : GetFinalPathNameByHandleW(handle, path, size + 1, kinds[i]);
-		if (length != 0 && length <= size)
-			return path;
-		free(path);
-	}
-	return NULL;
+/* A handle to ask for names with, of a file that others may have open. */
+static HANDLE open_to_look(const wchar_t *wide)
+{
+	const DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+
+	return CreateFileW(wide, FILE_READ_ATTRIBUTES, share, NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+}
+
+static void free_keeping_error(wchar_t *text)
+{
+	DWORD problem = GetLastError();
+
+	free(text);
+	SetLastError(problem);
 }
 
 wchar_t *win32_real_path(const char *path)
 {
-	const DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 	wchar_t *wide = win32_path(path), *real;
-	HANDLE handle;
+	HANDLE handle = wide == NULL ? INVALID_HANDLE_VALUE : open_to_look(wide);
 
-	if (wide == NULL)
-		return NULL;
-	handle = CreateFileW(wide, FILE_READ_ATTRIBUTES, share, NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
 	if (handle == INVALID_HANDLE_VALUE) {
-		DWORD problem = GetLastError();
-
-		free(wide);
-		SetLastError(problem);
+		free_keeping_error(wide);
 		return NULL;
 	}
 	real = win32_final_path(handle);
@@ -123,5 +135,18 @@ wchar_t *win32_real_path(const char *path)
 	if (real == NULL)
 		return wide;
 	free(wide);
+	return real;
+}
+
+wchar_t *win32_volume_path(const char *path)
+{
+	wchar_t *wide = win32_path(path), *real = NULL;
+	HANDLE handle = wide == NULL ? INVALID_HANDLE_VALUE : open_to_look(wide);
+
+	if (handle != INVALID_HANDLE_VALUE) {
+		real = final_path(handle, VOLUME_NAME_GUID);
+		(void)CloseHandle(handle);
+	}
+	free_keeping_error(wide);
 	return real;
 }

@@ -24,5 +24,7 @@ bool win32_names_device(const wchar_t *path);
 wchar_t *win32_final_path(HANDLE handle);
 /* The same of a file or directory that need not be open; by its letters where the filesystem cannot tell (some RAM disks). */
 wchar_t *win32_real_path(const char *path);
+/* The same as \\?\Volume{guid}\... */
+wchar_t *win32_volume_path(const char *path);
 
 #endif

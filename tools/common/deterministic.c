@@ -3,12 +3,12 @@
  * See deterministic.h. The digest is XXH3-128 over
  *   1. one line per option that shapes the image, as settled, with the identity of the parent's data and the base name of the
  * file;
- *   2. every maximal run of sectors that are not all zeros, preceded by its offset: holes, written zeros and the length of the
- * reads make no difference. Random bytes are digests of it and a counter, so what is drawn after the content was read depends on
+ *   2. the content, as runs.h takes it. Random bytes are digests of it and a counter, so what is drawn after the content was read depends on
  * the content. Not for secrets.
  */
 #include "deterministic.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,18 +17,17 @@
 #include <xxhash.h>
 
 #include "sys.h"
-#include "sparse.h"
-
-enum { SECTOR = 512 };
+#include "runs.h"
+#include "tool.h"
 
 struct deterministic {
 	XXH3_state_t *state;
+	struct runs runs; /* of content, into the same state */
 	struct vhdx_env env;
 	struct vhdx_source source;
 	struct vhdx_source inner;
 	uint64_t now;
 	uint64_t counter;
-	uint64_t run_end; /* where the last run that was hashed ends */
 };
 
 static void add_text(struct deterministic *d, const char *name, const char *value)
@@ -115,25 +114,24 @@ static uint64_t now(void *context)
 	return ((struct deterministic *)context)->now;
 }
 
-struct deterministic *deterministic_begin(const struct request *request, const struct vhdx_create_options *options,
-					  const char *file)
+struct deterministic *deterministic_begin(const struct vhdx_create_options *options, uint64_t time, const char *file)
 {
 	struct deterministic *d = tool_allocate(NULL, sizeof(*d));
 
-	*d = (struct deterministic){ .state = XXH3_createState(), .now = request->now };
+	*d = (struct deterministic){ .state = XXH3_createState(), .now = time };
 	if (d->state == NULL)
 		exit(tool_fail("out of memory"));
 	XXH3_128bits_reset(d->state);
 	add_text(d, "vhdx-create", "1");
 	add_options(d, options);
 	add_parent(d, options->parent);
-	add_number(d, "now", request->now);
+	add_number(d, "now", time);
 	add_text(d, "name", base_name(file));
 	d->env = (struct vhdx_env)VHDX_ENV_INIT;
 	d->env.context = d;
 	d->env.random = draw;
 	d->env.now = now;
-	d->run_end = UINT64_MAX;
+	runs_begin(&d->runs, d->state);
 	return d;
 }
 
@@ -142,47 +140,13 @@ const struct vhdx_env *deterministic_env(struct deterministic *d)
 	return &d->env;
 }
 
-static void add_run(struct deterministic *d, const unsigned char *data, size_t length, uint64_t offset)
-{
-	char text[24];
-
-	if (offset != d->run_end) {
-		snprintf(text, sizeof(text), "\n%" PRIu64 "\n", offset);
-		XXH3_128bits_update(d->state, text, strlen(text));
-	}
-	XXH3_128bits_update(d->state, data, length);
-	d->run_end = offset + length;
-}
-
-static void add_content(struct deterministic *d, const unsigned char *data, size_t length, uint64_t offset)
-{
-	size_t at = 0;
-
-	while (at < length) {
-		size_t begin, step;
-
-		for (; at < length; at += step) {
-			step = length - at < SECTOR ? length - at : SECTOR;
-			if (!sparse_is_zero(data + at, step))
-				break;
-		}
-		for (begin = at; at < length; at += step) {
-			step = length - at < SECTOR ? length - at : SECTOR;
-			if (sparse_is_zero(data + at, step))
-				break;
-		}
-		if (at > begin)
-			add_run(d, data + begin, at - begin, offset + begin);
-	}
-}
-
 static int read_source(void *context, void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error)
 {
 	struct deterministic *d = context;
 	int status = d->inner.read(d->inner.context, buffer, length, disk_offset, error);
 
 	if (status == VHDX_OK)
-		add_content(d, buffer, length, disk_offset);
+		runs_add(&d->runs, buffer, length, disk_offset);
 	return status;
 }
 
@@ -200,6 +164,26 @@ const struct vhdx_source *deterministic_source(struct deterministic *d, const st
 	if (source->extent != NULL)
 		d->source.extent = source_extent;
 	return &d->source;
+}
+
+int deterministic_content(struct deterministic *d, const struct vhdx_source *source, struct vhdx_error *error)
+{
+	return runs_add_source(&d->runs, source, NULL, error);
+}
+
+int deterministic_time(uint64_t *now)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	char *end;
+
+	*now = 946684800;
+	if (text == NULL)
+		return TOOL_DONE;
+	errno = 0;
+	*now = strtoull(text, &end, 10);
+	if (errno != 0 || *text < '0' || *text > '9' || *end != '\0')
+		return tool_usage("SOURCE_DATE_EPOCH is '%s', not a number of seconds", text);
+	return TOOL_DONE;
 }
 
 void deterministic_end(struct deterministic *d)

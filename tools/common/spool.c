@@ -13,7 +13,8 @@ enum { STEP = 1 << 20 };
 static int create_file(struct spool *spool, const char *target, struct vhdx_error *error)
 {
 	char *name = target_name_beside(target, ".tmp");
-	int status = vhdx_file_open(&spool->file, name, VHDX_FILE_WRITE | VHDX_FILE_CREATE | VHDX_FILE_NO_LOCK, error);
+	int status = vhdx_file_open(&spool->file, name, VHDX_FILE_WRITE | VHDX_FILE_CREATE | VHDX_FILE_SPARSE | VHDX_FILE_NO_LOCK,
+				    error);
 
 	if (status != VHDX_OK || sys_remove(name))
 		free(name);
@@ -36,12 +37,8 @@ int spool_fill(struct spool *spool, const char *target, struct input *input, str
 		else
 			status = sparse_write(&spool->file, buffer, (size_t)got, offset, error);
 		offset += got > 0 ? (uint64_t)got : 0;
-		if (status == VHDX_OK && progress_step(progress, offset, 0) != 0) {
-			*error = (struct vhdx_error){ .status = VHDX_E_CANCELLED,
-						      .file_offset = VHDX_NO_OFFSET,
-						      .message = "interrupted" };
-			status = VHDX_E_CANCELLED;
-		}
+		if (status == VHDX_OK && progress_step(progress, offset, 0) != 0)
+			status = tool_cancelled(error);
 	}
 	free(buffer);
 	if (status != VHDX_OK)
