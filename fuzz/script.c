@@ -36,7 +36,7 @@ static void check_sector(struct script *s, vhdx_disk *disk, uint64_t sector, siz
 	size_t count = oracle_allowed(&s->w->oracle, end, sector, values, 64);
 	struct vhdx_error error;
 
-	if (vhdx_read(disk, s->bytes, ORACLE_SECTOR, sector * ORACLE_SECTOR, &error) < 0)
+	if (workload_read_part(s->w, disk, s->bytes, sector, 1, &error) < 0)
 		fuzz_finding("%s: %s: sector %" PRIu64 " cannot be read: %s", s->w->kind->name, what, sector, error.message);
 	found = oracle_value(s->bytes, sector);
 	for (size_t i = 0; i < count; i++)
@@ -54,7 +54,7 @@ static void check_sectors(struct script *s, vhdx_disk *disk, size_t end, const c
 	for (size_t i = 0; i < o->count; i++) {
 		const struct oracle_event *e = &o->events[i];
 
-		if (e->is_flush)
+		if (e->is_flush || e->sector == o->sectors) /* the size is no sector */
 			continue;
 		check_sector(s, disk, e->sector, end, what);
 		check_sector(s, disk, e->sector + e->count - 1, end, what);
@@ -121,7 +121,7 @@ static void check_read(struct script *s, uint64_t sector, uint64_t count)
 static void take_range(struct script *s, uint64_t *sector, uint64_t *count)
 {
 	uint8_t size = fuzz_byte(s->in), where = fuzz_byte(s->in);
-	uint64_t sectors = s->w->oracle.sectors, block = where % 4 * (uint64_t)BLOCK_SECTORS;
+	uint64_t sectors = s->w->disk_size / ORACLE_SECTOR, block = where % 4 * (uint64_t)BLOCK_SECTORS;
 
 	*sector = where < 64 ? fuzz_take(s->in, 2) % sectors : block + (where / 4 % 8 == 0 ? 0 : fuzz_byte(s->in) * UINT64_C(8));
 	*sector = *sector < sectors ? *sector : sectors - 1;
@@ -143,7 +143,7 @@ static int operate(struct script *s, uint8_t choice, struct vhdx_error *error)
 	case 6:
 		sector = fuzz_byte(s->in) % 3 * (uint64_t)BLOCK_SECTORS;
 		count = BLOCK_SECTORS * (choice / 16 % 2 + UINT64_C(1));
-		count = count < s->w->oracle.sectors - sector ? count : s->w->oracle.sectors - sector;
+		count = count < s->w->disk_size / ORACLE_SECTOR - sector ? count : s->w->disk_size / ORACLE_SECTOR - sector;
 		return workload_discard(s->w, sector, count, error);
 	case 7:
 	case 8:
@@ -161,6 +161,10 @@ static int operate(struct script *s, uint8_t choice, struct vhdx_error *error)
 			crash(s);
 		return VHDX_OK;
 	case 13: return workload_run(s->w, (enum op)(choice / 16 % OP_DISCARD), error);
+	case 14:
+		if (choice / 16 % 4 == 0)
+			return workload_run(s->w, OP_RESIZE, error);
+		return workload_run(s->w, OP_FLUSH, error);
 	default: return workload_run(s->w, OP_FLUSH, error);
 	}
 }

@@ -476,7 +476,7 @@ expect 0 vhdx-inspect --compare b.vhdx a.vhdx
 printed "identical, but of sizes 20971520 and 31457280: the rest of the longer is zero"
 expect 0 vhdx-create -q c.vhdx 10M
 gives 1 vhdx-inspect --compare a.vhdx c.vhdx
-has "different: at disk offset 0x0"
+has "different: at disk offset 0x" # of random bytes the first may be zero
 truncate -s 10M zeros
 truncate -s 20M longer
 put longer 20000000 x
