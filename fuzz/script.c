@@ -165,6 +165,8 @@ static int operate(struct script *s, uint8_t choice, struct vhdx_error *error)
 	case 14:
 		if (choice / 16 % 4 == 0)
 			return workload_run(s->w, OP_RESIZE, error);
+		if (choice / 16 % 4 == 1)
+			return workload_run(s->w, OP_COMPACT, error);
 		return workload_run(s->w, OP_FLUSH, error);
 	default: return workload_run(s->w, OP_FLUSH, error);
 	}

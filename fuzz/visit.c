@@ -265,6 +265,19 @@ static unsigned write_some(struct visit *v, vhdx_disk *disk, struct fuzz_input *
 	return count;
 }
 
+/* It walks the whole BAT, so not on the largest disks. */
+static void compact_some(struct visit *v, vhdx_disk *disk, struct fuzz_input *in)
+{
+	uint64_t block = v->image->specimen->block_size;
+	struct vhdx_error error;
+	int status;
+
+	if (block == 0 || vhdx_disk_size(disk) / block > 65536 || fuzz_byte(in) % 2 != 0)
+		return;
+	status = vhdx_compact(disk, NULL, &error);
+	fuzz_check(&v->env, "compact", status, &error);
+}
+
 static void visit_writing(struct visit *v, unsigned flags, struct fuzz_input in)
 {
 	struct memfile *copy = memfile_copy(v->image->file);
@@ -282,6 +295,10 @@ static void visit_writing(struct visit *v, unsigned flags, struct fuzz_input in)
 	fuzz_check(&v->env, "open for writing", status, &error);
 	if (status == VHDX_OK) {
 		count = write_some(v, disk, &in, list, &failed);
+		if (!v->env.failing && !failed)
+			read_back(v, disk, list, count);
+		if (!failed)
+			compact_some(v, disk, &in);
 		if (!v->env.failing && !failed)
 			read_back(v, disk, list, count);
 		status = vhdx_close(disk);

@@ -439,6 +439,47 @@ VHDX_API int vhdx_merge(vhdx_disk *source, vhdx_disk *target, const struct vhdx_
 /* Only looks; `target` may be open for reading. */
 VHDX_API int vhdx_plan_merge(vhdx_disk *source, vhdx_disk *target, struct vhdx_merge_plan *plan, struct vhdx_error *error);
 
+enum vhdx_compact_flags {
+	VHDX_COMPACT_ESTIMATE = 1u << 0,   /* changes nothing and counts what would be done; a disk open for reading will do */
+	VHDX_COMPACT_KEEP_ZEROS = 1u << 1, /* blocks that hold zeros stay */
+	VHDX_COMPACT_KEEP_EQUAL = 1u << 2, /* blocks that hold what the parent holds stay */
+	VHDX_COMPACT_KEEP_PLACES = 1u << 3 /* no block moves: what becomes free inside the file is given back to the host as holes */
+};
+
+/* What a compaction did, or would do. */
+struct vhdx_compact_result {
+	uint32_t struct_size;
+	uint64_t blocks_zero;   /* freed, because they held zeros */
+	uint64_t blocks_equal;  /* because they held what the parent holds */
+	uint64_t blocks_unused; /* because `is_unused` said so */
+	uint64_t bitmap_blocks; /* VHDX: sector bitmap blocks that are not needed any more */
+	uint64_t anchors;       /* VHDX: places that were kept for blocks without content */
+	uint64_t blocks_moved;
+	uint64_t bytes_before; /* size of the file, and what it is when the disk is closed */
+	uint64_t bytes_after;
+};
+#define VHDX_COMPACT_RESULT_INIT VHDX_INIT(struct vhdx_compact_result)
+
+struct vhdx_compact_options {
+	uint32_t struct_size;
+	unsigned flags;
+	struct vhdx_compact_result *result; /* optional; also set as far as it came when the call fails */
+	/* Progress in bytes, first of the disk, then also of blocks to move; a non-zero return stops the work with VHDX_E_CANCELLED. */
+	int (*on_progress)(void *context, uint64_t done, uint64_t total);
+	void *on_progress_context;
+	/* Optional: non-zero when nobody needs the content of a whole block (of all the disk has of it), for example because the filesystem on the disk does not
+	 * use it. Such a block is freed and reads as zeros from then on, which changes the disk: its children are lost (VHDX). A VHD child keeps it. */
+	int (*is_unused)(void *context, uint64_t disk_offset, uint64_t length);
+	void *is_unused_context;
+};
+#define VHDX_COMPACT_OPTIONS_INIT VHDX_INIT(struct vhdx_compact_options)
+
+/* Makes the file smaller: frees blocks that hold zeros or what the parent holds (unless parents were left out), and moves blocks from the end of the file into
+ * the room that there is. Reads return what they returned, children stay linked (but see `is_unused`). The work can be stopped at any moment, also by a crash; what is done stays
+ * done, and the next call goes on. A fixed disk has nothing to free. A VHDX file becomes shorter when it is closed. `options` may be NULL.
+ * VHDX_E_UNSUPPORTED: a raw file, or a VHD with a batmap. */
+VHDX_API int vhdx_compact(vhdx_disk *disk, const struct vhdx_compact_options *options, struct vhdx_error *error);
+
 /* Size of the virtual disk in bytes; what vhdx_get_info says of level 0. */
 VHDX_API uint64_t vhdx_disk_size(const vhdx_disk *disk);
 /* Number of files in the chain, 1 for a disk without parent. */

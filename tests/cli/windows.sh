@@ -216,6 +216,21 @@ for path in '\\?\UNC\server\share\root.vhdx' '\\.\PhysicalDrive0' '\\?\PhysicalD
 done
 ok "hostile paths"
 
+# --- compaction -----------------------------------------------------------------------------------------------------------------
+
+head -c 24M /dev/urandom >content.raw
+/sbin/mkntfs -Q -F -q content.raw 2>/dev/null
+expect 0 vhdx-create -q --block-size 1M --from content.raw linux.vhdx
+cp linux.vhdx windows.vhdx
+expect 0 vhdx-compact -q linux.vhdx
+expect 0 win vhdx-compact --estimate --json windows.vhdx
+json bytes_after "$(stat -c %s linux.vhdx)"
+expect 0 win vhdx-compact -q windows.vhdx
+[ "$(stat -c %s linux.vhdx)" = "$(stat -c %s windows.vhdx)" ] || fail "another size on Windows"
+vhdx-convert linux.vhdx content.raw -f
+holds windows.vhdx content.raw
+ok "compaction"
+
 # --- share modes ------------------------------------------------------------------------------------------------------------
 
 # Until descriptor 9 is closed, a program for Windows waits with a disk open that it reads or writes.

@@ -53,6 +53,7 @@ int run_all(struct test *t, unsigned length)
 static int run_bad_front(struct test *t)
 {
 	static const enum op ops[] = { OP_WRITE_NEW, OP_WRITE_PARTIAL, OP_FLUSH };
+	static const enum op shorter[] = { OP_ZERO_BLOCK, OP_COMPACT };
 	struct cowfile *good = t->w.start;
 	uint8_t byte = 0xAA;
 	int result = 0;
@@ -61,6 +62,8 @@ static int run_bad_front(struct test *t)
 	cow_write(t->w.start, &byte, 1, 80); /* its unique id */
 	for (unsigned count = 1; result == 0 && count <= 3; count++)
 		result = run_sequence(t, ops, count);
+	if (result == 0)
+		result = run_sequence(t, shorter, 2);
 	cow_free(t->w.start);
 	t->w.start = good;
 	return result;
@@ -79,6 +82,12 @@ int run_chosen(struct test *t)
 		{ OP_WRITE_NEW, OP_RESIZE, OP_WRITE_SPAN, OP_FLUSH, OP_RESIZE, OP_WRITE_IN, OP_KILL, OP_RESIZE, OP_CLOSE },
 		{ OP_RESIZE, OP_CLOSE, OP_RESIZE, OP_RESIZE, OP_KILL, OP_RESIZE, OP_FLUSH, OP_WRITE_NEW, OP_RESIZE },
 		{ OP_WRITE_NEW, OP_FLUSH, OP_KILL, OP_DISCARD, OP_FLUSH, OP_WRITE_SPAN, OP_KILL, OP_FLUSH, END },
+		{ OP_WRITE_NEW, OP_WRITE_PARTIAL, OP_ZERO_BLOCK, OP_COMPACT, OP_WRITE_IN, OP_FLUSH, OP_COMPACT, OP_CLOSE, END },
+		{ OP_WRITE_SAME, OP_WRITE_SPAN, OP_FLUSH, OP_DISCARD, OP_COMPACT, OP_WRITE_NEW, OP_KILL, OP_COMPACT, OP_CLOSE },
+		{ OP_WRITE_SAME, OP_WRITE_PARTIAL, OP_CLOSE, OP_COMPACT, OP_WRITE_SAME, OP_WRITE_IN, OP_COMPACT, OP_FLUSH, END },
+		{ OP_COMPACT, OP_WRITE_SAME, OP_WRITE_SPAN, OP_FLUSH, OP_ZERO_BLOCK, OP_FLUSH, OP_COMPACT, OP_WRITE_IN,
+		  OP_FLUSH },
+		{ OP_WRITE_SPAN, OP_RESIZE, OP_ZERO_BLOCK, OP_COMPACT, OP_KILL, OP_WRITE_NEW, OP_DISCARD, OP_COMPACT, OP_CLOSE },
 	};
 	int result = 0;
 
@@ -114,6 +123,7 @@ static int random_step(struct test *t, uint64_t *state, struct vhdx_error *error
 	     : choice < 95 ? OP_ZERO_BLOCK
 	     : choice < 96 ? OP_CLOSE
 	     : choice < 98 ? OP_KILL
+	     : choice < 99 ? OP_COMPACT
 			   : OP_WRITE_SPAN;
 	return workload_run(&t->w, op, error);
 }

@@ -129,6 +129,16 @@ static int change(struct script *s, uint64_t choice, uint64_t offset, uint64_t l
 	return status < 0 ? differ(s, "change", offset, &error) : compare(s, offset, length);
 }
 
+static int compact(struct script *s)
+{
+	struct vhdx_error error;
+
+	if (vhdx_compact(s->w.disk, NULL, &error) < 0)
+		return differ(s, "compact", 0, &error);
+	settle(s); /* it makes everything durable */
+	return compare(s, 0, s->w.disk_size);
+}
+
 static int step(struct script *s)
 {
 	uint64_t choice = pick(s, 100), offset = pick(s, s->w.disk_size), most = pick(s, 8) == 0 ? 1200000 : 9000,
@@ -151,7 +161,7 @@ static int step(struct script *s)
 		settle(s);
 		return 0;
 	}
-	return choice < 98 ? reopen(s) : choice < 99 ? kill_and_open(s) : 0;
+	return choice < 98 ? reopen(s) : choice < 99 ? kill_and_open(s) : compact(s);
 }
 
 static int run(struct script *s, const struct kind *kind, uint64_t operations, uint64_t seed)

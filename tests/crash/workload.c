@@ -8,8 +8,8 @@
 #define MIB UINT64_C(1048576)
 enum { BLOCK = BLOCK_SECTORS, SMALL = 0, LARGE = 1 }; /* the sizes are values of one sector more */
 
-const char *const op_names[OP_COUNT] = { "write-in-block", "write-new-block", "write-partial", "write-spanning",
-					 "zero-block",     "zero-part",       "discard",       "resize",
+const char *const op_names[OP_COUNT] = { "write-in-block", "write-new-block", "write-partial", "write-spanning", "zero-block",
+					 "zero-part",      "discard",         "resize",        "write-same",     "compact",
 					 "flush",          "close",           "kill" };
 
 const struct kind kinds[] = {
@@ -239,6 +239,7 @@ void workload_reset(struct workload *w)
 	random_state = 2;
 	w->next_value = 3;
 	w->killed_at = 0;
+	w->compactions = 0;
 	w->oracle.count = 0;
 	w->disk_size = w->first_size;
 	cow_free(w->file);
@@ -459,6 +460,43 @@ static int resize(struct workload *w, struct vhdx_error *error)
 	return grows ? workload_write(w, first - 64, 128, error) : VHDX_OK;
 }
 
+/* What the parent of a differencing disk holds there. */
+static int write_same(struct workload *w, uint64_t sector, uint64_t count, struct vhdx_error *error)
+{
+	int next = w->next_value, status;
+
+	w->next_value = 1;
+	status = workload_write(w, sector, count, error);
+	w->next_value = next;
+	return status;
+}
+
+static int stop_when_moved(void *context, uint64_t done, uint64_t total)
+{
+	(void)total;
+	return done > *(const uint64_t *)context;
+}
+
+/* Changes nothing that the oracle knows of, and makes everything durable unless it is stopped. */
+static int compact(struct workload *w, struct vhdx_error *error)
+{
+	struct vhdx_compact_options options = VHDX_COMPACT_OPTIONS_INIT;
+	int status;
+
+	if (w->compactions++ % 2 == 1) {
+		options.on_progress = stop_when_moved;
+		options.on_progress_context = &w->disk_size;
+	}
+	status = vhdx_compact(w->disk, &options, error);
+	if (status == VHDX_E_CANCELLED)
+		return VHDX_OK;
+	if (status == VHDX_OK)
+		status = vhdx_flush(w->disk, error);
+	if (status == VHDX_OK)
+		acknowledge(w);
+	return status;
+}
+
 int workload_run(struct workload *w, enum op op, struct vhdx_error *error)
 {
 	int status;
@@ -472,6 +510,8 @@ int workload_run(struct workload *w, enum op op, struct vhdx_error *error)
 	case OP_ZERO_PART: return workload_zero(w, 32, 48, error);
 	case OP_DISCARD: return workload_discard(w, 0, 2 * BLOCK, error);
 	case OP_RESIZE: return resize(w, error);
+	case OP_WRITE_SAME: return write_same(w, BLOCK + 128, 64, error);
+	case OP_COMPACT: return compact(w, error);
 	case OP_FLUSH:
 		status = vhdx_flush(w->disk, error);
 		if (status == VHDX_OK)

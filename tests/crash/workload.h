@@ -14,7 +14,9 @@ enum op {
 	OP_ZERO_BLOCK,
 	OP_ZERO_PART,
 	OP_DISCARD,
-	OP_RESIZE, /* larger and smaller in turn */
+	OP_RESIZE,     /* larger and smaller in turn */
+	OP_WRITE_SAME, /* what a parent holds */
+	OP_COMPACT,
 	OP_FLUSH,
 	OP_CLOSE,
 	OP_KILL,
@@ -43,8 +45,9 @@ struct workload {
 	struct oracle oracle;
 	struct vhdx_disk *disk; /* NULL when closed */
 	int next_value;
-	size_t killed_at;   /* changes recorded when the last process died */
-	uint64_t disk_size; /* as it is now; the oracle has room for the largest, and what is behind the end is zeros */
+	unsigned compactions; /* every second one is stopped when the first block has moved */
+	size_t killed_at;     /* changes recorded when the last process died */
+	uint64_t disk_size;   /* as it is now; the oracle has room for the largest, and what is behind the end is zeros */
 	uint64_t first_size;
 	uint64_t structures_end;  /* headers, log, metadata and BAT lie below; 0 for VHD */
 	struct vhdx_guid file_id; /* FileWriteGuid and DataWriteGuid at the start */

@@ -21,8 +21,7 @@ static bool is_sector_size(uint32_t size)
 	return is_power_of_two(size) && size >= 256 && size <= 4096;
 }
 
-/* Puts back the last two bytes of each sector of a file record, which the sequence number stands in for. */
-static bool restore_record(uint8_t *record, uint32_t size)
+bool ntfs_restore_record(uint8_t *record, uint32_t size)
 {
 	uint32_t place = probe_le16(record + 4), count = probe_le16(record + 6);
 
@@ -44,7 +43,7 @@ static void read_ntfs_label(char *label, const struct probe *probe, uint64_t off
 	uint8_t record[4096];
 	uint32_t place;
 
-	if (!probe_read(probe, record, size, offset) || !restore_record(record, size))
+	if (!probe_read(probe, record, size, offset) || !ntfs_restore_record(record, size))
 		return;
 	for (place = probe_le16(record + 20); place <= size - 24; place += probe_le32(record + place + 4)) {
 		const uint8_t *attribute = record + place;

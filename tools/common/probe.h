@@ -50,6 +50,9 @@ bool describe_bitlocker(struct content_filesystem *out, const struct probe *prob
 bool describe_exfat(struct content_filesystem *out, const struct probe *probe, const struct signature *signature);
 bool describe_fat(struct content_filesystem *out, const struct probe *probe, const struct signature *signature);
 
+/* Puts back the last two bytes of each sector of a file record of NTFS, which the sequence number stands in for. False when it is none. */
+bool ntfs_restore_record(uint8_t *record, uint32_t size);
+
 /* Text from the disk as printable UTF-8 into an array of CONTENT_TEXT_SIZE; ends at a NUL; blanks at the end are dropped. */
 void probe_text(char *out, const uint8_t *bytes, size_t length);
 void probe_text_utf16(char *out, const uint8_t *bytes, size_t units);

@@ -68,3 +68,25 @@ int vhdx_merge(vhdx_disk *source, vhdx_disk *target, const struct vhdx_merge_opt
 		(void)give_plan(plan, &full);
 	return status;
 }
+
+int vhdx_compact(vhdx_disk *disk, const struct vhdx_compact_options *options, struct vhdx_error *error)
+{
+	const unsigned known = VHDX_COMPACT_ESTIMATE | VHDX_COMPACT_KEEP_ZEROS | VHDX_COMPACT_KEEP_EQUAL |
+			       VHDX_COMPACT_KEEP_PLACES;
+	struct vhdx_compact_options full = VHDX_COMPACT_OPTIONS_INIT;
+	struct vhdx_compact_result result = VHDX_COMPACT_RESULT_INIT;
+	struct vhdx_error local;
+	int status;
+
+	error = error != NULL ? error : &local;
+	if (options != NULL)
+		memcpy(&full, options, (size_t)min_u64(options->struct_size, sizeof(full)));
+	if ((full.flags & ~known) != 0)
+		return fail(error, VHDX_E_ARGUMENT, "unknown flags 0x%x", full.flags);
+	status = disk_compact(disk, &full, &result, error);
+	if (full.result != NULL) {
+		result.struct_size = full.result->struct_size;
+		memcpy(full.result, &result, (size_t)min_u64(result.struct_size, sizeof(result)));
+	}
+	return status;
+}

@@ -68,10 +68,9 @@ static void set_data(const struct image *image, const struct mapping *m, struct 
 	out->in_memory = overlaid;
 }
 
-static int walk(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error)
+static int walk_from(struct vhdx_disk *disk, unsigned level, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length,
+		     struct vhdx_error *error)
 {
-	unsigned level = 0;
-
 	*out = (struct vhdx_extent){ .disk_offset = disk_offset };
 	for (;; level++) {
 		struct image *image = disk->levels[level].image;
@@ -101,6 +100,11 @@ static int walk(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_o
 			return VHDX_OK;
 		}
 	}
+}
+
+static int walk(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error)
+{
+	return walk_from(disk, 0, out, disk_offset, length, error);
 }
 
 /* The tables, coarse before fine; NULL when this disk does without. */
@@ -255,6 +259,25 @@ int disk_read(struct vhdx_disk *disk, void *buffer, size_t length, uint64_t disk
 			status = read_extent(disk, &e, p, error);
 		if (guarded)
 			epoch_leave(&disk->readers, half);
+		if (status < 0)
+			return status;
+		p += e.length;
+		length -= (size_t)e.length;
+		disk_offset += e.length;
+	}
+	return VHDX_OK;
+}
+
+int disk_read_below(struct vhdx_disk *disk, void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error)
+{
+	uint8_t *p = buffer;
+
+	while (length != 0) {
+		struct vhdx_extent e;
+		int status = walk_from(disk, 1, &e, disk_offset, length, error);
+
+		if (status == VHDX_OK)
+			status = read_extent(disk, &e, p, error);
 		if (status < 0)
 			return status;
 		p += e.length;

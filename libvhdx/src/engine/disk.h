@@ -34,6 +34,8 @@ int disk_close(struct vhdx_disk *disk);
 /* The run at `disk_offset`; the range lies inside the disk and is not empty. */
 int disk_extent(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
 int disk_read(struct vhdx_disk *disk, void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
+/* What the disk would hold without its level 0; there is a level 1. */
+int disk_read_below(struct vhdx_disk *disk, void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
 int disk_write(struct vhdx_disk *disk, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
 int disk_write_zeroes(struct vhdx_disk *disk, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
 int disk_discard(struct vhdx_disk *disk, uint64_t disk_offset, uint64_t length, struct vhdx_error *error);
@@ -45,6 +47,9 @@ int disk_set(struct vhdx_disk *disk, const struct vhdx_settings *settings, struc
 int disk_plan_merge(struct vhdx_disk *source, struct vhdx_disk *target, struct vhdx_merge_plan *plan, struct vhdx_error *error);
 int disk_merge(struct vhdx_disk *source, struct vhdx_disk *target, const struct vhdx_merge_options *options,
 	       struct vhdx_merge_plan *plan, struct vhdx_error *error);
+/* disk_compact.c. */
+int disk_compact(struct vhdx_disk *disk, const struct vhdx_compact_options *options, struct vhdx_compact_result *result,
+		 struct vhdx_error *error);
 int disk_info(const struct vhdx_disk *disk, unsigned level, struct vhdx_info *info, struct vhdx_error *error);
 
 #endif

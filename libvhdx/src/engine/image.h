@@ -36,6 +36,25 @@ struct image_settings {
 	const struct vhdx_guid *parent_identity2; /* VHDX; all zeros takes it away */
 };
 
+/* What becomes of a block in a compaction. */
+enum verdict {
+	VERDICT_KEEP,
+	VERDICT_UNUSED, /* nobody needs its content */
+	VERDICT_ZERO,
+	VERDICT_EQUAL /* the parent holds the same */
+};
+
+/* A compaction, as the disk hands it to the format. Every call may read the disk. */
+struct compaction {
+	unsigned flags; /* vhdx_compact_flags */
+	struct vhdx_compact_result result;
+	/* Of a block that has a place. `masks`: the format can let it read as zeros whatever a parent holds. */
+	int (*judge)(struct compaction *c, uint64_t disk_offset, uint64_t length, bool masks, enum verdict *verdict,
+		     struct vhdx_error *error);
+	/* VHDX_E_CANCELLED when it shall end here. */
+	int (*progress)(struct compaction *c, uint64_t done, uint64_t total, struct vhdx_error *error);
+};
+
 struct image_ops {
 	/* `length` > 0 and the range lies inside the disk. A DATA run is contiguous in the file. The longer the answer, the fewer calls; never longer than asked. */
 	int (*map)(struct image *image, uint64_t disk_offset, uint64_t length, struct mapping *out, struct vhdx_error *error);
@@ -64,6 +83,8 @@ struct image_ops {
 	int (*reserve)(struct image *image, uint64_t length, struct vhdx_error *error);
 	/* The metadata items of the disk become those of `source`, an image of the same format: VHDX-155. May be NULL. */
 	int (*take_items)(struct image *image, struct image *source, struct vhdx_error *error);
+	/* Also of an image open for reading, when VHDX_COMPACT_ESTIMATE is set. */
+	int (*compact)(struct image *image, struct compaction *c, struct vhdx_error *error);
 };
 
 /* Of an image open for writing. */
@@ -133,6 +154,8 @@ int writing_flush_failed(struct image *image, struct vhdx_error *error);
 int writing_put(struct image *image, const void *buffer, uint64_t length, uint64_t file_offset, struct vhdx_error *error);
 /* Zeros in a place that stays allocated in the format; the host takes back what it can, but for fixed disks. */
 int writing_zero(struct image *image, uint64_t length, uint64_t file_offset, struct vhdx_error *error);
+/* Copies inside the file, what is zeros as a hole where it can have one. */
+int writing_move(struct image *image, uint64_t from, uint64_t to, uint64_t length, struct vhdx_error *error);
 /* The disk is the file, byte for byte: raw, and fixed VHD. */
 int plain_write(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error);
 int plain_flush(struct image *image, struct vhdx_error *error);

@@ -190,3 +190,45 @@ uint64_t space_used_end(const struct space *s)
 		unit = unit % 64 == 0 && s->used[unit / 64 - 1] == 0 ? unit - 64 : unit - 1;
 	return unit * UNIT;
 }
+
+bool space_is_used(const struct space *s, uint64_t file_offset)
+{
+	return is_used(s, file_offset / UNIT);
+}
+
+bool space_find(const struct space *s, uint64_t length, uint64_t *from, uint64_t below)
+{
+	uint64_t count = length / UNIT, run = 0;
+
+	for (uint64_t unit = *from; unit < below / UNIT; unit++) {
+		run = is_used(s, unit) ? 0 : run + 1;
+		if (run == count) {
+			*from = unit + 1 - count;
+			return true;
+		}
+	}
+	return false;
+}
+
+uint64_t space_below(const struct space *s, uint64_t high, uint64_t count)
+{
+	uint64_t unit = high / UNIT;
+
+	while (unit != 0 && count != 0)
+		count -= is_used(s, --unit);
+	return unit * UNIT;
+}
+
+int space_copy(struct space *copy, const struct space *s, struct vhdx_error *error)
+{
+	int status;
+
+	*copy = (struct space){ .env = s->env };
+	status = make_room(copy, s->capacity, error);
+	if (status < 0)
+		return status;
+	memcpy(copy->used, s->used, (size_t)(s->capacity / 8));
+	copy->end = s->end;
+	copy->free_inside = s->free_inside;
+	return VHDX_OK;
+}

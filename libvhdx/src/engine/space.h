@@ -49,6 +49,13 @@ int space_leave(struct space *space, uint64_t file_offset, uint64_t length, stru
 /* `count` more of the leaving ranges are covered by log entries now; and all those are durable now. */
 void space_logged(struct space *space, size_t count);
 void space_durable(struct space *space);
+/* For whoever moves things. The first room for `length` bytes that ends before `below`; `from` is the unit where the search begins, and then the one found. */
+bool space_find(const struct space *space, uint64_t length, uint64_t *from, uint64_t below);
+/* Another map with the same marks, which space_end frees. */
+int space_copy(struct space *copy, const struct space *space, struct vhdx_error *error);
+bool space_is_used(const struct space *space, uint64_t file_offset);
+/* The lowest place with at most `count` used units between it and `high`. */
+uint64_t space_below(const struct space *space, uint64_t high, uint64_t count);
 /* End of the last used unit, in bytes, leaving ranges included. */
 uint64_t space_used_end(const struct space *space);
 

@@ -401,4 +401,5 @@ static const struct image_ops vhd_ops = {
 	.resize = vhd_resize_image,
 	.set = vhd_set_image,
 	.reserve = vhd_reserve,
+	.compact = vhd_compact_image,
 };

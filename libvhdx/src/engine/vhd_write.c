@@ -35,8 +35,7 @@ static void count_change(struct vhd_writer *w)
 	atomic_fetch_add(&w->v->base.writing->change, 1);
 }
 
-/* Takes the cache's mutex when there is room for the pages of one more change. */
-static int lock_change(struct vhd_writer *w, struct vhdx_error *error)
+int vhd_lock_change(struct vhd_writer *w, struct vhdx_error *error)
 {
 	for (;;) {
 		int status;
@@ -51,7 +50,7 @@ static int lock_change(struct vhd_writer *w, struct vhdx_error *error)
 	}
 }
 
-static void unlock_change(struct vhd_writer *w)
+void vhd_unlock_change(struct vhd_writer *w)
 {
 	mutex_unlock(&w->v->base.cache->fill);
 	count_change(w);
@@ -123,12 +122,12 @@ static int set_bits(const struct job *j, uint64_t from, uint64_t to, bool is_new
 static int show_sectors(const struct job *j, struct vhdx_error *error)
 {
 	uint64_t first = j->in_block / VHD_SECTOR, last = (j->in_block + j->length) / VHD_SECTOR;
-	int status = lock_change(j->w, error);
+	int status = vhd_lock_change(j->w, error);
 
 	if (status < 0)
 		return status;
 	status = set_bits(j, first / 8, divide_up(last, 8), false, error);
-	unlock_change(j->w);
+	vhd_unlock_change(j->w);
 	return status;
 }
 
@@ -232,7 +231,7 @@ static int show_block(const struct job *j, struct vhdx_error *error)
 	struct vhd_writer *w = j->w;
 	struct page *page;
 	uint8_t entry[4];
-	int status = lock_change(w, error);
+	int status = vhd_lock_change(w, error);
 
 	if (status < 0)
 		return status;
@@ -244,7 +243,7 @@ static int show_block(const struct job *j, struct vhdx_error *error)
 		status = pages_get(&w->pages, place, &page, error);
 	if (status == VHDX_OK)
 		pages_set(&w->pages, page, place, entry, sizeof(entry));
-	unlock_change(w);
+	vhd_unlock_change(w);
 	return status;
 }
 

@@ -51,6 +51,9 @@ int vhd_check_front_copy(struct vhd_writer *w, struct vhdx_error *error);
 void vhd_set_end(struct vhd_writer *w, uint64_t end);
 /* Writes the footer behind `end`, and ends the file there when nothing was allocated since. */
 int vhd_write_footer(struct vhd_writer *w, uint64_t end, struct vhdx_error *error);
+/* Takes the cache's mutex when there is room for the pages of one more change. */
+int vhd_lock_change(struct vhd_writer *w, struct vhdx_error *error);
+void vhd_unlock_change(struct vhd_writer *w);
 /* Writes bitmaps of new blocks, which need no flush before them, when many pages are dirty; commits when that is not enough. */
 int vhd_relieve(struct vhd_writer *w, struct vhdx_error *error);
 void vhd_writer_release(struct vhd_writer *w);
@@ -60,5 +63,8 @@ void vhd_writer_release(struct vhd_writer *w);
 int vhd_reserve(struct image *image, uint64_t length, struct vhdx_error *error);
 int vhd_resize_image(struct image *image, uint64_t size, struct vhdx_error *error);
 int vhd_set_image(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
+
+/* vhd_compact.c. To count, an image open for reading will do. */
+int vhd_compact_image(struct image *image, struct compaction *c, struct vhdx_error *error);
 
 #endif

@@ -237,4 +237,5 @@ const struct image_ops vhdx_image_ops = {
 	.set = vhdx_set_image,
 	.reserve = vhdx_reserve,
 	.take_items = vhdx_take_items,
+	.compact = vhdx_compact_image,
 };

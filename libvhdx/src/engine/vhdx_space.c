@@ -13,18 +13,19 @@
 #include <inttypes.h>
 
 struct load {
-	struct vhdx_writer *w;
+	struct vhdx_image *v;
+	struct space *space;
 	bool anchors; /* second pass */
 	bool anchors_seen;
 };
 
 static int take(struct load *l, uint64_t bat_index, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
-	struct vhdx_image *v = l->w->v;
+	struct vhdx_image *v = l->v;
 	uint64_t end = round_up(v->base.view.size, MIB);
 
 	length = min_u64(length, end - file_offset); /* old fixed images of QEMU: decision D-30 */
-	if (space_take(&l->w->space, file_offset, length))
+	if (space_take(l->space, file_offset, length))
 		return VHDX_OK;
 	return broken(error, RULE_VHDX_122, v->bat.file_offset + bat_index * 8, "the block at 0x%" PRIx64 " overlaps another one",
 		      file_offset);
@@ -32,7 +33,7 @@ static int take(struct load *l, uint64_t bat_index, uint64_t file_offset, uint64
 
 static int load_payload(struct load *l, uint64_t bat_index, uint64_t entry, struct vhdx_error *error)
 {
-	struct vhdx_image *v = l->w->v;
+	struct vhdx_image *v = l->v;
 	uint64_t stride = (UINT64_C(1) << v->geometry.chunk_shift) + 1, block = bat_index - bat_index / stride;
 	uint64_t offset = vhdx_bat_file_offset(entry);
 	unsigned state = vhdx_bat_state(entry);
@@ -43,7 +44,7 @@ static int load_payload(struct load *l, uint64_t bat_index, uint64_t entry, stru
 	if (state == BLOCK_UNDEFINED || state == BLOCK_UNMAPPED) {
 		l->anchors_seen |= offset != 0;
 		if (l->anchors && offset != 0)
-			(void)space_take(&l->w->space, offset, v->base.block_size);
+			(void)space_take(l->space, offset, v->base.block_size);
 		return VHDX_OK;
 	}
 	if (l->anchors)
@@ -56,7 +57,7 @@ static int load_payload(struct load *l, uint64_t bat_index, uint64_t entry, stru
 
 static int load_bitmap(struct load *l, uint64_t bat_index, uint64_t entry, struct vhdx_error *error)
 {
-	struct vhdx_image *v = l->w->v;
+	struct vhdx_image *v = l->v;
 	int status;
 
 	if (l->anchors || !v->parameters.has_parent || vhdx_bat_state(entry) == BITMAP_NOT_PRESENT)
@@ -73,30 +74,33 @@ static int visit(void *context, const uint8_t *bytes, uint64_t at, uint64_t leng
 	for (uint64_t i = 0; bytes != NULL && status == VHDX_OK && i < length; i += 8) {
 		uint64_t bat_index = (at + i) / 8, entry = get_le64(bytes + i);
 
-		status = vhdx_is_bitmap_index(&l->w->v->geometry, bat_index) ? load_bitmap(l, bat_index, entry, error)
-									     : load_payload(l, bat_index, entry, error);
+		status = vhdx_is_bitmap_index(&l->v->geometry, bat_index) ? load_bitmap(l, bat_index, entry, error)
+									  : load_payload(l, bat_index, entry, error);
 	}
+	return status;
+}
+
+int vhdx_scan_space(struct vhdx_image *v, struct space *space, bool anchors, struct vhdx_error *error)
+{
+	struct load l = { .v = v, .space = space };
+	int status = space_start(space, v->base.env, v->base.view.size, error);
+
+	if (status < 0)
+		return status;
+	(void)space_take(space, 0, VHDX_HEADER_SECTION_SIZE);
+	for (size_t i = 0; i < v->reserved_count; i++) /* disjoint, and inside the file, since open */
+		(void)space_take(space, v->reserved[i].offset, v->reserved[i].length);
+	do {
+		l.anchors = l.anchors_seen;
+		status = usage_scan(&v->base, v->bat.file_offset, v->geometry.entry_count * 8, visit, &l, error);
+	} while (status == VHDX_OK && anchors && l.anchors_seen && !l.anchors);
 	return status;
 }
 
 int vhdx_load_space(struct vhdx_writer *w, struct vhdx_error *error)
 {
-	struct vhdx_image *v = w->v;
-	struct load l = { .w = w };
-	int status;
-
 	space_end(&w->space);
-	status = space_start(&w->space, v->base.env, v->base.view.size, error);
-	if (status < 0)
-		return status;
-	(void)space_take(&w->space, 0, VHDX_HEADER_SECTION_SIZE);
-	for (size_t i = 0; i < v->reserved_count; i++) /* disjoint, and inside the file, since open */
-		(void)space_take(&w->space, v->reserved[i].offset, v->reserved[i].length);
-	do {
-		l.anchors = l.anchors_seen;
-		status = usage_scan(&v->base, v->bat.file_offset, v->geometry.entry_count * 8, visit, &l, error);
-	} while (status == VHDX_OK && l.anchors_seen && !l.anchors);
-	return status;
+	return vhdx_scan_space(w->v, &w->space, true, error);
 }
 
 /* In steps, because each change of the size costs the filesystem a journal entry at the next flush. The rest is trimmed at close. */

@@ -73,6 +73,11 @@ int vhdx_resize_image(struct image *image, uint64_t size, struct vhdx_error *err
 int vhdx_reserve(struct image *image, uint64_t length, struct vhdx_error *error);
 int vhdx_take_items(struct image *image, struct image *source, struct vhdx_error *error);
 int vhdx_set_image(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
+/* vhdx_compact.c. To count, an image open for reading will do. */
+int vhdx_compact_image(struct image *image, struct compaction *c, struct vhdx_error *error);
+/* vhdx_pack.c: moves blocks down to where there is room, the last ones first. Everything is in its place, and `space` is all of it. `w` NULL: only
+ * marks in `space` where they would go. */
+int vhdx_pack(struct vhdx_image *v, struct vhdx_writer *w, struct space *space, struct compaction *c, struct vhdx_error *error);
 
 /* Before the first modification: the space map, headers with new identifiers, the log's first entry (W1, W2). Takes `commit`. */
 int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error);
@@ -80,6 +85,8 @@ int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error);
 int vhdx_session_begin_unchanged(struct vhdx_writer *w, struct vhdx_error *error);
 /* Marks in the map all that stands in the file: VHDX-121, VHDX-122. */
 int vhdx_load_space(struct vhdx_writer *w, struct vhdx_error *error);
+/* The same into a map of its own, which space_end frees, also on failure. `anchors`: where blocks stood that have no content any more, too. */
+int vhdx_scan_space(struct vhdx_image *v, struct space *space, bool anchors, struct vhdx_error *error);
 /* Room for `length` bytes, inside the file as it is then. *is_zero: it reads as zeros. Takes the cache's mutex. */
 int vhdx_allocate(struct vhdx_writer *w, uint64_t length, uint64_t *file_offset, bool *is_zero, struct vhdx_error *error);
 void vhdx_cancel(struct vhdx_writer *w, uint64_t file_offset, uint64_t length);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the writers of all formats share: counting changes, dying, and the plain writer whose disk is the file. Layer: engine. */
+#include "base/bytes.h"
+#include "base/checked.h"
 #include "base/error.h"
 #include "engine/image.h"
 
@@ -59,6 +61,30 @@ int writing_zero(struct image *image, uint64_t length, uint64_t file_offset, str
 	if (image->type != VHDX_TYPE_FIXED && file_try_punch(&image->view.file, file_offset, length))
 		return VHDX_OK;
 	return writing_put(image, NULL, length, file_offset, error);
+}
+
+enum { MOVE_BUFFER = 1 << 20 };
+
+int writing_move(struct image *image, uint64_t from, uint64_t to, uint64_t length, struct vhdx_error *error)
+{
+	const struct vhdx_file *file = &image->view.file;
+	uint8_t *bytes = memory_allocate(image->env, MOVE_BUFFER);
+	int status = bytes == NULL ? fail_memory(error) : VHDX_OK;
+
+	for (uint64_t done = 0, part; status == VHDX_OK && done < length; done += part) {
+		struct vhdx_file_extent extent = view_extent(&image->view, from + done, length - done);
+
+		part = extent.is_hole ? extent.length : min_u64(extent.length, MOVE_BUFFER);
+		if (!extent.is_hole)
+			status = file_read(file, bytes, (size_t)part, from + done, error);
+		if (status < 0)
+			break;
+		status = extent.is_hole || bytes_are_zero(bytes, (size_t)part)
+				 ? writing_zero(image, part, to + done, error)
+				 : writing_put(image, bytes, part, to + done, error);
+	}
+	memory_release(image->env, bytes);
+	return status;
 }
 
 int plain_write(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error)
