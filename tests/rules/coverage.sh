@@ -12,9 +12,7 @@ export LC_ALL=C
 cd "${1:-$(dirname "$0")/../..}"
 rules=libvhdx/src/format/rules.def
 excused='
-VHDX_023 a permission; no operation moves blocks
 VHDX_058 a permission, and nothing to break
-VHDX_139 a permission; no operation moves blocks
 VHDX_187 paths are refreshed when asked for (vhdx_set), not by every writable open: decision D-49
 VHDX_203 for the policy of the caller: nothing in a file tells that it has children
 '

@@ -8,7 +8,7 @@
  *   59, 66, 71, 75, 78, 82                fault.c (short and failed calls, poisoned handles), crash.c (every order and torn write, replay interrupted)
  *   60                                    threads.c
  *   62, 79                                crash.c and script.c on every kind of disk
- *   67                                    the tests of compaction
+ *   67                                    compact.c, and compactions in crash.c
  *   68 (merge), 72                        merge.c
  *   69                                    cli/merge.sh: killed and begun again
  *   70                                    cli/convert-chains.sh: every block size into every other

@@ -126,6 +126,55 @@ Test(compact, every_second_block)
 	}
 }
 
+static uint64_t place_of(vhdx_disk *disk, uint64_t offset)
+{
+	struct vhdx_extent extent;
+
+	cr_assert_eq(vhdx_get_extent(disk, &extent, offset, 512, NULL), VHDX_OK);
+	cr_assert_eq(extent.kind, VHDX_EXTENT_DATA);
+	return extent.file_offset;
+}
+
+/* With it a child of the disk stays linked. */
+static void last_block_moves(bool rule_is_139)
+{
+	struct chain c = { .format = VHDX_FORMAT_VHDX, .sector = 512, .next_seed = 1 };
+	struct vhdx_guid before, after;
+	uint64_t from;
+	vhdx_disk *disk;
+
+	model_start(&c.model, 64 * MIB);
+	add_level(&c, 64 * MIB, 2 * (uint32_t)MIB);
+	disk = open_chain(&c, 1, VHDX_OPEN_WRITE);
+	put(&c, disk, 0, 64 * MIB, 7);
+	put(&c, disk, 2 * MIB, 2 * MIB, 0);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	disk = open_chain(&c, 1, VHDX_OPEN_WRITE);
+	before = identity(disk);
+	from = place_of(disk, 62 * MIB);
+	cr_expect_eq(compact(disk, 0).blocks_moved, 1);
+	after = identity(disk);
+	if (rule_is_139) {
+		cr_expect_lt(place_of(disk, 62 * MIB), from);
+		model_expect(&c.model, disk);
+	} else {
+		cr_expect(memcmp(&before, &after, sizeof(before)) == 0);
+	}
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	expect_sound(c.files[0]);
+	end_chain(&c);
+}
+
+Test(compact, VHDX_023_moved_blocks_change_no_identity)
+{
+	last_block_moves(false);
+}
+
+Test(compact, VHDX_139_a_moved_block_holds_the_same)
+{
+	last_block_moves(true);
+}
+
 /* What a child wrote over with the same is the parent's again; without parents nothing of it is known. */
 Test(compact, equal_to_the_parent)
 {
@@ -209,7 +258,7 @@ Test(compact, unused_blocks)
 }
 
 /* Whichever call finds the host full, nothing is lost, and with room again the work goes on. */
-Test(compact, a_full_host)
+Test(compact, B_67_a_full_host_leaves_no_truncated_image)
 {
 	for (int format = VHDX_FORMAT_VHDX; format <= VHDX_FORMAT_VHD; format++) {
 		struct chain c = { .format = (enum vhdx_format)format, .sector = 512, .next_seed = 1, .state = 5 };
