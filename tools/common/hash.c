@@ -54,6 +54,7 @@ int hash_disk(char text[HASH_TEXT_SIZE], vhdx_disk *disk, struct vhdx_error *err
 	uint64_t size = vhdx_disk_size(disk);
 	uint8_t *buffer = malloc(PIECE);
 	XXH3_state_t *state = XXH3_createState();
+	struct vhdx_source source; /* knows the holes of the host's files too */
 	struct vhdx_extent extent;
 	int status = VHDX_OK;
 
@@ -64,8 +65,9 @@ int hash_disk(char text[HASH_TEXT_SIZE], vhdx_disk *disk, struct vhdx_error *err
 		goto out;
 	}
 	XXH3_128bits_reset(state);
+	vhdx_disk_source(&source, disk);
 	for (uint64_t offset = 0; offset < size; offset += extent.length) {
-		status = vhdx_get_extent(disk, &extent, offset, size - offset, error);
+		status = source.extent(source.context, &extent, offset, size - offset, error);
 		if (status == VHDX_OK)
 			status = add_extent(state, disk, &extent, buffer, error);
 		if (status != VHDX_OK)

@@ -35,6 +35,15 @@ static bool reads_zero(const struct side *side)
 	return side->disk == NULL || side->extent.kind == VHDX_EXTENT_ZERO || side->extent.kind == VHDX_EXTENT_HOLE;
 }
 
+/* As vhdx_get_extent, but the holes of the host's files are holes. */
+static int extent_of(const struct side *side, struct vhdx_extent *extent, uint64_t offset, struct vhdx_error *error)
+{
+	struct vhdx_source source;
+
+	vhdx_disk_source(&source, side->disk);
+	return source.extent(source.context, extent, offset, side->size - offset, error);
+}
+
 /* Makes `extent` cover `offset`; lowers `length` to what is left of it. */
 static int find(struct side *side, uint64_t offset, uint64_t *length, struct vhdx_error *error)
 {
@@ -44,7 +53,7 @@ static int find(struct side *side, uint64_t offset, uint64_t *length, struct vhd
 	if (side->disk == NULL)
 		return VHDX_OK;
 	if (offset - extent->disk_offset >= extent->length)
-		status = vhdx_get_extent(side->disk, extent, offset, side->size - offset, error);
+		status = extent_of(side, extent, offset, error);
 	if (status == VHDX_OK && *length > extent->disk_offset + extent->length - offset)
 		*length = extent->disk_offset + extent->length - offset;
 	return status;
