@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "io/host.h"
 
@@ -270,6 +271,8 @@ static int start_writing(struct vhdx_disk *disk, const struct vhdx_open_options 
 		leaf->writing->identity = *options->data_identity;
 	if (status == VHDX_OK)
 		status = leaf->ops->start(leaf, error);
+	if (status == VHDX_OK)
+		leaf->writing->granule_shift = shift_of(leaf->writing->granule);
 	if (status < 0)
 		writing_end(leaf); /* so that close does not finish what never began */
 	return status < 0 ? error_in_file(error, leaf->view.file.name, 0) : VHDX_OK;

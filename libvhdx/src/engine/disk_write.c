@@ -114,19 +114,22 @@ static uint64_t nothing_there(struct vhdx_disk *disk, uint64_t disk_offset, uint
 static int write_all(struct vhdx_disk *disk, struct piece rest, struct vhdx_error *error)
 {
 	struct image *leaf = leaf_of(disk);
-	uint64_t granule = leaf->writing->granule;
 	int status = check_writable(disk, error);
+	uint64_t granule;
 
+	if (status < 0)
+		return status;
+	granule = leaf->writing->granule;
 	while (status == VHDX_OK && rest.length != 0) {
 		struct piece part;
 		mutex *lock;
 
-		if (rest.buffer == NULL && rest.disk_offset % granule == 0)
+		if (rest.buffer == NULL && (rest.disk_offset & (granule - 1)) == 0)
 			(void)take(&rest, nothing_there(disk, rest.disk_offset, rest.length, false));
 		if (rest.length == 0)
 			break;
 		part = take(&rest, min_u64(rest.length, granule - (rest.disk_offset & (granule - 1))));
-		lock = lock_of(disk, part.disk_offset / granule);
+		lock = lock_of(disk, part.disk_offset >> leaf->writing->granule_shift);
 
 		mutex_lock(lock);
 		status = writing_check(leaf, error);
@@ -137,18 +140,34 @@ static int write_all(struct vhdx_disk *disk, struct piece rest, struct vhdx_erro
 	return status < 0 ? error_in_file(error, leaf->view.file.name, 0) : VHDX_OK;
 }
 
+/* Whole sectors inside one granule, as most writes are: nothing to cut. */
+static int write_one(struct vhdx_disk *disk, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error)
+{
+	struct image *leaf = leaf_of(disk);
+	mutex *lock = lock_of(disk, disk_offset >> leaf->writing->granule_shift);
+	int status;
+
+	mutex_lock(lock);
+	status = writing_check(leaf, error);
+	if (status == VHDX_OK)
+		status = leaf->ops->write(leaf, buffer, length, disk_offset, error);
+	mutex_unlock(lock);
+	return status < 0 ? error_in_file(error, leaf->view.file.name, 0) : VHDX_OK;
+}
+
 int disk_write(struct vhdx_disk *disk, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error)
 {
-	int status = check_writable(disk, error);
+	const struct writing *w = leaf_of(disk)->writing;
 
-	return status < 0 ? status : write_all(disk, (struct piece){ buffer, length, disk_offset }, error);
+	if (w != NULL && length != 0 && ((disk_offset | length) & (w->sector - 1)) == 0 &&
+	    (disk_offset & (w->granule - 1)) + length <= w->granule)
+		return write_one(disk, buffer, length, disk_offset, error);
+	return write_all(disk, (struct piece){ buffer, length, disk_offset }, error);
 }
 
 int disk_write_zeroes(struct vhdx_disk *disk, uint64_t disk_offset, uint64_t length, struct vhdx_error *error)
 {
-	int status = check_writable(disk, error);
-
-	return status < 0 ? status : write_all(disk, (struct piece){ NULL, length, disk_offset }, error);
+	return write_all(disk, (struct piece){ NULL, length, disk_offset }, error);
 }
 
 /* Whole granules only; the last one may be cut short by the end of the disk. */

@@ -97,6 +97,7 @@ struct writing {
 	struct vhdx_guid identity; /* that the content gets when it changes; all zeros: a random one */
 	uint32_t sector;           /* writes are multiples of it */
 	uint64_t granule;          /* a power of two; no write crosses a multiple of it */
+	unsigned granule_shift;    /* its logarithm */
 };
 
 struct image {

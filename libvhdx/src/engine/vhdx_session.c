@@ -198,7 +198,7 @@ static int begin_session(struct vhdx_writer *w, bool content_changes, struct vhd
 
 int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error)
 {
-	return begin_session(w, true, error);
+	return atomic_load(&w->identity_is_new) ? VHDX_OK : begin_session(w, true, error);
 }
 
 int vhdx_session_begin_unchanged(struct vhdx_writer *w, struct vhdx_error *error)
