@@ -194,6 +194,8 @@ struct vhdx_io {
 	int (*identity)(void *handle, struct vhdx_file_id *id, struct vhdx_error *error);
 	/* Optional: releases the handle. */
 	void (*close)(void *handle);
+	/* Optional: a flush will follow; what was written to the range may be on its way to the medium until then. Does not wait, cannot fail. */
+	void (*flush_soon)(void *handle, uint64_t file_offset, uint64_t length);
 };
 
 struct vhdx_file {

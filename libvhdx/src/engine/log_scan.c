@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three steps, each linear in the length of the log, for any content:
+ * Two steps, each linear in the length of the log, for any content:
  *
- *  1. Note every sector that begins with 'loge'. A valid entry cannot contain another one (its other sectors begin with 'desc', 'zero' or 'data'), so
- *     an entry ends at the next noted sector at the latest. Candidates are therefore disjoint, and checking them all reads the log once more,
- *     not once for each candidate.
- *  2. Check each candidate: header, LogGuid, checksum over its sectors around the end of the ring, descriptors, data sectors.
- *  3. Link entries that follow each other without a gap in place and sequence number. Each maximal run is a sequence, valid when the Tail of its last
+ *  1. Each sector that begins with 'loge' may begin an entry: header, LogGuid, checksum over its sectors around the end of the ring, descriptors, data
+ *     sectors are checked. The other sectors of a valid entry begin with 'desc' or 'data', so there is no other one inside, and the search goes on
+ *     behind it; and the check of an invalid one ends at the next 'loge' at the latest. What is read grows from one sector on, so nearly nothing
+ *     is read twice.
+ *  2. Link entries that follow each other without a gap in place and sequence number. Each maximal run is a sequence, valid when the Tail of its last
  *     entry names an entry of the run (VHDX-100). The one with the highest sequence number is active (VHDX-101). It starts at that tail (VHDX-107).
  */
 #include "engine/log_scan.h"
@@ -29,8 +29,6 @@ struct ring {
 	const struct vhdx_header *header;
 	uint32_t sectors;
 	uint8_t *chunk; /* CHUNK_SECTORS sectors */
-	uint32_t *candidates;
-	size_t candidate_count;
 };
 
 static uint64_t sector_offset(const struct ring *ring, uint32_t sector)
@@ -46,38 +44,6 @@ static int64_t read_sectors(const struct ring *ring, uint32_t sector, uint32_t c
 	int status = file_read(ring->file, ring->chunk, (size_t)part * VHDX_LOG_SECTOR, sector_offset(ring, at), error);
 
 	return status < 0 ? status : (int64_t)part;
-}
-
-static int note_candidates(struct ring *ring, struct vhdx_error *error)
-{
-	uint32_t sector = 0;
-
-	while (sector < ring->sectors) {
-		uint64_t left = (uint64_t)(ring->sectors - sector) * VHDX_LOG_SECTOR;
-		uint64_t hole = file_hole(ring->file, sector_offset(ring, sector), left) / VHDX_LOG_SECTOR;
-		int64_t part = hole != 0 ? (int64_t)hole : read_sectors(ring, sector, ring->sectors - sector, error);
-
-		if (part < 0)
-			return (int)part;
-		for (uint32_t i = 0; hole == 0 && i < (uint32_t)part; i++) {
-			if (!vhdx_log_sector_is_entry(ring->chunk + (size_t)i * VHDX_LOG_SECTOR))
-				continue;
-			if (!memory_grow(ring->env, (void **)&ring->candidates, ring->candidate_count, sizeof(*ring->candidates)))
-				return fail_memory(error);
-			ring->candidates[ring->candidate_count++] = sector + i;
-		}
-		sector += (uint32_t)part;
-	}
-	return VHDX_OK;
-}
-
-/* Sectors from candidate `index` to the next one around the ring. */
-static uint32_t candidate_room(const struct ring *ring, size_t index)
-{
-	uint32_t here = ring->candidates[index];
-	uint32_t next = ring->candidates[(index + 1) % ring->candidate_count];
-
-	return next > here ? next - here : next + ring->sectors - here;
 }
 
 /* Checks the descriptors that stand in one descriptor sector of an entry and counts those that carry data. */
@@ -110,7 +76,8 @@ static int check_entry(const struct ring *ring, const struct log_entry *entry, s
 	uint32_t data_count = 0, crc = 0, done = 0;
 
 	while (done < entry->sector_count) {
-		int64_t part = read_sectors(ring, entry->sector + done, entry->sector_count - done, error);
+		/* never more than was good so far: what breaks off early has cost little */
+		int64_t part = read_sectors(ring, entry->sector + done, (uint32_t)min_u64(entry->sector_count - done, done + 1), error);
 
 		if (part < 0)
 			return (int)part;
@@ -137,23 +104,74 @@ static int check_entry(const struct ring *ring, const struct log_entry *entry, s
 	return VHDX_OK;
 }
 
-/* 1 when the candidate is an entry, 0 when not, negative when it cannot be read. */
-static int decode_candidate(const struct ring *ring, size_t index, struct log_entry *out, struct vhdx_error *error)
+/* 1 when an entry begins at `sector`, 0 when not, negative when it cannot be read. */
+static int decode_candidate(const struct ring *ring, uint32_t sector, struct log_entry *out, struct vhdx_error *error)
 {
-	int64_t part = read_sectors(ring, ring->candidates[index], 1, error);
+	int64_t part = read_sectors(ring, sector, 1, error);
 	int status;
 
 	if (part < 0)
 		return (int)part;
-	out->sector = ring->candidates[index];
+	out->sector = sector;
 	status = vhdx_log_header_decode(&out->header, ring->chunk, ring->header->log_length, 0, error);
 	if (status < 0)
 		return 0;
 	out->sector_count = out->header.entry_length / VHDX_LOG_SECTOR;
-	if (!guid_equal(&out->header.log_guid, &ring->header->log_guid) || out->sector_count > candidate_room(ring, index))
+	if (!guid_equal(&out->header.log_guid, &ring->header->log_guid) || out->sector_count > ring->sectors)
 		return 0;
 	status = check_entry(ring, out, error);
 	return status == VHDX_OK ? 1 : status == VHDX_E_DAMAGED ? 0 : status;
+}
+
+/* Sectors from `sector` on, at most `reach`, that hold no beginning of an entry, and whether one follows them. */
+static int64_t skip_sectors(const struct ring *ring, uint32_t sector, uint32_t reach, bool *is_candidate, struct vhdx_error *error)
+{
+	uint64_t left = (uint64_t)(ring->sectors - sector) * VHDX_LOG_SECTOR;
+	uint64_t hole = file_hole(ring->file, sector_offset(ring, sector), left) / VHDX_LOG_SECTOR;
+	int64_t part = hole != 0 ? (int64_t)hole : read_sectors(ring, sector, reach, error);
+
+	*is_candidate = false;
+	for (int64_t i = 0; hole == 0 && i < part; i++) {
+		*is_candidate = vhdx_log_sector_is_entry(ring->chunk + (size_t)i * VHDX_LOG_SECTOR);
+		if (*is_candidate)
+			return i;
+	}
+	return part;
+}
+
+/* Adds the entry at `sector`, if there is one. Returns how many sectors are done with, or a status. */
+static int64_t take_candidate(const struct ring *ring, struct log_scan *scan, uint32_t sector, struct vhdx_error *error)
+{
+	struct log_entry entry;
+	int status = decode_candidate(ring, sector, &entry, error);
+
+	if (status != 1)
+		return status < 0 ? status : 1;
+	if (!memory_grow(ring->env, (void **)&scan->entries, scan->entry_count, sizeof(*scan->entries)))
+		return fail_memory(error);
+	scan->entries[scan->entry_count++] = entry;
+	return entry.sector_count;
+}
+
+static int find_entries(const struct ring *ring, struct log_scan *scan, struct vhdx_error *error)
+{
+	uint32_t sector = 0, reach = 1;
+
+	while (sector < ring->sectors) {
+		bool is_candidate;
+		int64_t done = skip_sectors(ring, sector, reach, &is_candidate, error);
+
+		reach = reach < CHUNK_SECTORS ? reach * 2 : reach;
+		if (done >= 0 && is_candidate) {
+			sector += (uint32_t)done;
+			done = take_candidate(ring, scan, sector, error);
+			reach = 1;
+		}
+		if (done < 0)
+			return (int)done;
+		sector += (uint32_t)done;
+	}
+	return VHDX_OK;
 }
 
 static bool follows(const struct ring *ring, const struct log_entry *a, const struct log_entry *b)
@@ -197,21 +215,10 @@ static void find_sequence(const struct ring *ring, struct log_scan *scan)
 	}
 }
 
-static int scan_ring(struct ring *ring, struct log_scan *scan, struct vhdx_error *error)
+static int scan_ring(const struct ring *ring, struct log_scan *scan, struct vhdx_error *error)
 {
-	int status = note_candidates(ring, error);
+	int status = find_entries(ring, scan, error);
 
-	for (size_t i = 0; status >= 0 && i < ring->candidate_count; i++) {
-		struct log_entry entry;
-
-		status = decode_candidate(ring, i, &entry, error);
-		if (status != 1)
-			continue;
-		if (!memory_grow(ring->env, (void **)&scan->entries, scan->entry_count, sizeof(*scan->entries)))
-			status = fail_memory(error);
-		else
-			scan->entries[scan->entry_count++] = entry;
-	}
 	if (status < 0)
 		return status;
 	find_sequence(ring, scan);
@@ -231,7 +238,6 @@ int log_scan(struct log_scan *out, const struct vhdx_env *env, const struct vhdx
 	ring.chunk = memory_allocate(env, CHUNK_SECTORS * VHDX_LOG_SECTOR);
 	status = ring.chunk == NULL ? fail_memory(error) : scan_ring(&ring, &scan, error);
 	memory_release(env, ring.chunk);
-	memory_release(env, ring.candidates);
 	if (status < 0) {
 		log_scan_release(&scan, env);
 		return status;

@@ -68,6 +68,12 @@ int file_flush(const struct vhdx_file *file, struct vhdx_error *error)
 	return status < 0 ? named(file, status, &told, error) : VHDX_OK;
 }
 
+void file_flush_soon(const struct vhdx_file *file, uint64_t file_offset, uint64_t length)
+{
+	if (file->io->struct_size >= sizeof(struct vhdx_io) && file->io->flush_soon != NULL)
+		file->io->flush_soon(file->handle, file_offset, length);
+}
+
 int file_get_size(const struct vhdx_file *file, uint64_t *size, struct vhdx_error *error)
 {
 	struct vhdx_error told;

@@ -18,6 +18,8 @@ int file_get_size(const struct vhdx_file *file, uint64_t *size, struct vhdx_erro
 int file_set_size(const struct vhdx_file *file, uint64_t size, struct vhdx_error *error);
 /* Without the optional function: writes zeros. */
 int file_zero(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
+/* Without the optional function: does nothing. Promises nothing either: only a flush does. */
+void file_flush_soon(const struct vhdx_file *file, uint64_t file_offset, uint64_t length);
 /* Without the optional function, or when the file cannot: does nothing. */
 int file_punch(const struct vhdx_file *file, uint64_t file_offset, uint64_t length, struct vhdx_error *error);
 /* The same as a favour: false when the range is as it was, or partly zeros, for whatever reason. */

@@ -142,6 +142,14 @@ static int host_punch(void *handle, uint64_t file_offset, uint64_t length, struc
 	return allocate(handle, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, file_offset, length, "punch hole", error);
 }
 
+static void host_flush_soon(void *handle, uint64_t file_offset, uint64_t length)
+{
+	const struct host_file *f = handle;
+
+	if (range_fits(file_offset, length, INT64_MAX))
+		(void)sync_file_range(f->fd, (off_t)file_offset, (off_t)length, SYNC_FILE_RANGE_WRITE);
+}
+
 static int host_reserve(void *handle, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
 	return allocate(handle, FALLOC_FL_KEEP_SIZE, file_offset, length, "reserve space", error);
@@ -260,6 +268,7 @@ const struct vhdx_io host_io = {
 	.punch = host_punch,
 	.reserve = host_reserve,
 	.copy_range = host_copy_range,
+	.flush_soon = host_flush_soon,
 #endif
 #if defined(SEEK_HOLE)
 	.extent = host_extent,
