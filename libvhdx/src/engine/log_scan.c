@@ -77,7 +77,8 @@ static int check_entry(const struct ring *ring, const struct log_entry *entry, s
 
 	while (done < entry->sector_count) {
 		/* never more than was good so far: what breaks off early has cost little */
-		int64_t part = read_sectors(ring, entry->sector + done, (uint32_t)min_u64(entry->sector_count - done, done + 1), error);
+		int64_t part = read_sectors(ring, entry->sector + done, (uint32_t)min_u64(entry->sector_count - done, done + 1),
+					    error);
 
 		if (part < 0)
 			return (int)part;
@@ -124,7 +125,8 @@ static int decode_candidate(const struct ring *ring, uint32_t sector, struct log
 }
 
 /* Sectors from `sector` on, at most `reach`, that hold no beginning of an entry, and whether one follows them. */
-static int64_t skip_sectors(const struct ring *ring, uint32_t sector, uint32_t reach, bool *is_candidate, struct vhdx_error *error)
+static int64_t skip_sectors(const struct ring *ring, uint32_t sector, uint32_t reach, bool *is_candidate,
+			    struct vhdx_error *error)
 {
 	uint64_t left = (uint64_t)(ring->sectors - sector) * VHDX_LOG_SECTOR;
 	uint64_t hole = file_hole(ring->file, sector_offset(ring, sector), left) / VHDX_LOG_SECTOR;
