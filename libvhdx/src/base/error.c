@@ -159,17 +159,6 @@ int error_in_file(struct vhdx_error *error, const char *file, unsigned level)
 	return error->status;
 }
 
-void error_clear(struct vhdx_error *told)
-{
-	told->status = VHDX_OK;
-	told->os_error = 0;
-	told->level = 0;
-	told->rule[0] = '\0';
-	told->file_offset = VHDX_NO_OFFSET;
-	told->file[0] = '\0';
-	told->message[0] = '\0';
-}
-
 int error_take(struct vhdx_error *error, const struct vhdx_error *told, int status, const char *message)
 {
 	if (told->status == status && told->message[0] != '\0') {

@@ -28,9 +28,19 @@ int fail_memory(struct vhdx_error *error);
 /* Adds the file to an error that has none yet, and the level, which the io layer does not know; returns error->status. */
 int error_in_file(struct vhdx_error *error, const char *file, unsigned level);
 
-/* For calls into the caller's code, which may tell a whole error, an os_error, or nothing but its status. It gets a blank error of its own; */
-void error_clear(struct vhdx_error *told);
-/* when it has failed with `status`, what it told goes into `error`, or `message` when that was nothing. Returns `status`. */
+/* For calls into the caller's code, which may tell a whole error, an os_error, or nothing but its status. It gets a blank error of its own. */
+static inline void error_clear(struct vhdx_error *told)
+{
+	told->status = VHDX_OK;
+	told->os_error = 0;
+	told->level = 0;
+	told->rule[0] = '\0';
+	told->file_offset = VHDX_NO_OFFSET;
+	told->file[0] = '\0';
+	told->message[0] = '\0';
+}
+
+/* When such a call has failed with `status`, what it told goes into `error`, or `message` when that was nothing. Returns `status`. */
 int error_take(struct vhdx_error *error, const struct vhdx_error *told, int status, const char *message);
 
 /* snprintf with C99 semantics on every system. */

@@ -32,22 +32,28 @@ struct job {
 	bool over_parent; /* NOT_PRESENT, with a parent behind */
 };
 
-static int start_job(struct job *j, struct image *image, const void *buffer, uint64_t length, uint64_t disk_offset,
-		     struct vhdx_error *error)
+static int load_entry(struct vhdx_image *v, uint64_t block, uint64_t *entry, struct vhdx_error *error)
 {
-	struct vhdx_image *v = (struct vhdx_image *)image;
-	uint64_t block = disk_offset >> v->geometry.block_shift, start = block << v->geometry.block_shift;
-	int status;
+	int status = vhdx_load_entry(v, vhdx_bat_index(&v->geometry, block), entry, error);
 
-	*j = (struct job){
-		.w = v->writer, .v = v, .block = block, .buffer = buffer, .in_block = disk_offset - start, .length = length
+	return status < 0 ? status : vhdx_check_payload_entry(v, block, *entry, error);
+}
+
+static struct job start_job(struct vhdx_image *v, uint64_t entry, const void *buffer, uint64_t length, uint64_t disk_offset)
+{
+	uint64_t block = disk_offset >> v->geometry.block_shift, start = block << v->geometry.block_shift;
+
+	return (struct job){
+		.w = v->writer,
+		.v = v,
+		.block = block,
+		.entry = entry,
+		.buffer = buffer,
+		.in_block = disk_offset - start,
+		.length = length,
+		.whole = length == min_u64(v->base.block_size, v->base.disk_size - start),
+		.over_parent = v->parameters.has_parent && vhdx_bat_state(entry) == BLOCK_NOT_PRESENT,
 	};
-	j->whole = length == min_u64(image->block_size, image->disk_size - start);
-	status = vhdx_load_entry(v, vhdx_bat_index(&v->geometry, block), &j->entry, error);
-	if (status == VHDX_OK)
-		status = vhdx_check_payload_entry(v, block, j->entry, error);
-	j->over_parent = v->parameters.has_parent && vhdx_bat_state(j->entry) == BLOCK_NOT_PRESENT;
-	return status;
 }
 
 static void count_change(struct vhdx_writer *w)
@@ -102,20 +108,24 @@ int vhdx_set_entry(struct vhdx_writer *w, uint64_t bat_index, uint64_t entry, st
 	return VHDX_OK;
 }
 
-/* Data to where the block stands already. */
-static int write_in_place(const struct job *j, struct vhdx_error *error)
+/* Data, or zeros, to where a block stands already. */
+static int put_in_place(struct vhdx_writer *w, const void *buffer, uint64_t length, uint64_t place, struct vhdx_error *error)
 {
-	uint64_t place = vhdx_bat_file_offset(j->entry) + j->in_block;
-	int status = vhdx_session_begin(j->w, error);
+	int status = vhdx_session_begin(w, error);
 
 	if (status < 0)
 		return status;
-	if (j->buffer == NULL)
-		status = writing_zero(&j->v->base, j->length, place, error);
+	if (buffer == NULL)
+		status = writing_zero(&w->v->base, length, place, error);
 	else
-		status = writing_put(&j->v->base, j->buffer, j->length, place, error);
-	count_change(j->w);
+		status = writing_put(&w->v->base, buffer, length, place, error);
+	count_change(w);
 	return status;
+}
+
+static int write_in_place(const struct job *j, struct vhdx_error *error)
+{
+	return put_in_place(j->w, j->buffer, j->length, vhdx_bat_file_offset(j->entry) + j->in_block, error);
 }
 
 /* ZERO or UNMAPPED; the block's place is free when that is durable. */
@@ -314,29 +324,34 @@ static int write_zeros(const struct job *j, struct vhdx_error *error)
 
 int vhdx_write_block(struct image *image, const void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error)
 {
+	struct vhdx_image *v = (struct vhdx_image *)image;
+	uint64_t entry, block = disk_offset >> v->geometry.block_shift;
 	struct job j;
-	int status = start_job(&j, image, buffer, length, disk_offset, error);
+	int status = load_entry(v, block, &entry, error);
 
 	if (status < 0)
 		return status;
+	if (buffer != NULL && vhdx_bat_state(entry) == BLOCK_FULLY_PRESENT) /* most writes: no job to make */
+		return put_in_place(v->writer, buffer, length,
+				    vhdx_bat_file_offset(entry) + disk_offset - (block << v->geometry.block_shift), error);
+	j = start_job(v, entry, buffer, length, disk_offset);
 	if (buffer == NULL)
 		return write_zeros(&j, error);
-	switch (vhdx_bat_state(j.entry)) {
-	case BLOCK_FULLY_PRESENT: return write_in_place(&j, error);
-	case BLOCK_PARTIALLY_PRESENT: return write_partially_present(&j, error);
-	default: return write_new_block(&j, error);
-	}
+	return vhdx_bat_state(entry) == BLOCK_PARTIALLY_PRESENT ? write_partially_present(&j, error) : write_new_block(&j, error);
 }
 
 int vhdx_discard_block(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error)
 {
+	struct vhdx_image *v = (struct vhdx_image *)image;
+	uint64_t entry;
 	struct job j;
-	int status = start_job(&j, image, NULL, length, disk_offset, error);
+	int status = load_entry(v, disk_offset >> v->geometry.block_shift, &entry, error);
 	unsigned state;
 
 	if (status < 0 || image->type == VHDX_TYPE_FIXED)
 		return status;
-	state = vhdx_bat_state(j.entry);
+	state = vhdx_bat_state(entry);
+	j = start_job(v, entry, NULL, length, disk_offset);
 	if (!j.over_parent && state != BLOCK_FULLY_PRESENT && state != BLOCK_PARTIALLY_PRESENT)
 		return VHDX_OK;
 	return set_absent(&j, BLOCK_UNMAPPED, error);
