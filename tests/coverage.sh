@@ -22,6 +22,7 @@ while [ $# -gt 0 ]; do
 done
 
 build=build/coverage
+mkdir -p build
 if [ "$only" != report ]; then
 	cmake -S . -B $build -G Ninja -DCMAKE_BUILD_TYPE=Release -DVHDX_BUILD_SHARED=OFF -DVHDX_CHECK_FORMAT=OFF \
 		-DCMAKE_C_FLAGS='--coverage -fprofile-update=atomic -O0 -UNDEBUG -DNDEBUG' -DCMAKE_C_FLAGS_RELEASE= >$build.log 2>&1

@@ -6,7 +6,7 @@
 
 #include "support/recipe.h"
 
-static struct specimen built[SPECIMEN_COUNT];
+static struct specimen built[SPECIMEN_ALL];
 
 static void add(struct specimen *s, enum structure_id id, unsigned index, uint64_t offset, enum specimen_sum sum,
 		uint64_t sum_offset)
@@ -141,6 +141,19 @@ static void build_vhdx_fixed(struct specimen *s)
 	build_vhdx(s, &k);
 }
 
+static void build_vhdx_parent(struct specimen *s)
+{
+	static const struct recipe_block blocks[] = { { .index = 0, .state = RECIPE_FULL },
+						      { .index = 1, .state = RECIPE_FULL },
+						      { .index = 15, .state = RECIPE_FULL } };
+	struct recipe_vhdx k = RECIPE_VHDX_INIT;
+
+	k.data_write_guid = recipe_guid(40);
+	k.blocks = blocks;
+	k.block_count = 3;
+	build_vhdx(s, &k);
+}
+
 static void build_vhdx_child(struct specimen *s)
 {
 	static const struct recipe_run runs[] = { { 0, 3 }, { 9, 20 }, { 100, 1 } };
@@ -148,11 +161,8 @@ static void build_vhdx_child(struct specimen *s)
 						      { .index = 2, .state = RECIPE_FULL },
 						      { .index = 4, .state = RECIPE_ZERO },
 						      { .index = 15, .state = RECIPE_PARTIAL, .runs = runs, .run_count = 2 } };
-	static const struct recipe_block parent_blocks[] = { { .index = 0, .state = RECIPE_FULL },
-							     { .index = 1, .state = RECIPE_FULL },
-							     { .index = 15, .state = RECIPE_FULL } };
 	struct recipe_vhdx k = RECIPE_VHDX_INIT;
-	struct specimen parent = { .name = "parent" };
+	const struct vhdx_guid parent = recipe_guid(40);
 	char text[VHDX_GUID_TEXT_SIZE], linkage[VHDX_GUID_TEXT_SIZE + 2] = "{";
 	const struct recipe_pair pairs[] = { { "parent_linkage", linkage },
 					     { "relative_path", ".\\parent.vhdx" },
@@ -160,12 +170,8 @@ static void build_vhdx_child(struct specimen *s)
 					       "\\\\?\\Volume{26a21bda-a627-11d7-9931-806e6f6e6963}\\parent.vhdx" },
 					     { "absolute_win32_path", "C:\\disks\\parent.vhdx" } };
 
-	k.data_write_guid = recipe_guid(40);
-	k.blocks = parent_blocks;
-	k.block_count = 3;
-	build_vhdx(&parent, &k);
-	s->parent = parent.file;
-	vhdx_guid_format(&k.data_write_guid, text);
+	s->parent = memfile_copy(specimen_get(SPECIMEN_VHDX_PARENT)->file);
+	vhdx_guid_format(&parent, text);
 	memcpy(linkage + 1, text, sizeof(text));
 	memcpy(linkage + sizeof(text), "}", 2);
 	k.type = VHDX_TYPE_DIFFERENCING;
@@ -304,6 +310,21 @@ static void build_vhd_fixed(struct specimen *s)
 	fill_block(s->file, 0, 0, k.size, 1);
 }
 
+enum { VHD_CHAIN_BLOCK = 32768, VHD_CHAIN_SIZE = 8 * VHD_CHAIN_BLOCK - 512 };
+
+static void build_vhd_parent(struct specimen *s)
+{
+	static const struct recipe_vhd_block blocks[] = { { .index = 1 }, { .index = 2 } };
+	struct recipe_vhd k = RECIPE_VHD_INIT;
+
+	k.size = VHD_CHAIN_SIZE;
+	k.block_size = VHD_CHAIN_BLOCK;
+	k.unique_id = recipe_guid(70);
+	k.blocks = blocks;
+	k.block_count = 2;
+	build_vhd(s, &k);
+}
+
 static void build_vhd_child(struct specimen *s)
 {
 	static const struct recipe_run runs[] = { { 0, 2 }, { 5, 3 }, { 64, 1 } };
@@ -313,19 +334,13 @@ static void build_vhd_child(struct specimen *s)
 		{ .code = "W2ku", .text = "C:\\disks\\parent.vhd", .encoding = RECIPE_UTF16LE, .slot = 1 },
 		{ .code = "MacX", .text = "file://localhost/disks/parent.vhd", .encoding = RECIPE_BYTES, .slot = 5 }
 	};
-	static const struct recipe_vhd_block parent_blocks[] = { { .index = 1 }, { .index = 2 } };
 	struct recipe_vhd k = RECIPE_VHD_INIT;
-	struct specimen parent = { .name = "parent" };
 
-	k.size = 8 * 32768 - 512;
-	k.block_size = 32768;
-	k.unique_id = recipe_guid(70);
-	k.blocks = parent_blocks;
-	k.block_count = 2;
-	build_vhd(&parent, &k);
-	s->parent = parent.file;
+	s->parent = memfile_copy(specimen_get(SPECIMEN_VHD_PARENT)->file);
+	k.size = VHD_CHAIN_SIZE;
+	k.block_size = VHD_CHAIN_BLOCK;
 	k.type = VHDX_TYPE_DIFFERENCING;
-	k.parent_unique_id = k.unique_id;
+	k.parent_unique_id = recipe_guid(70);
 	k.unique_id = recipe_guid(71);
 	k.parent_name = "parent.vhd";
 	k.locators = locators;
@@ -349,12 +364,13 @@ static void build_vhd_huge(struct specimen *s)
 	build_vhd(s, &k);
 }
 
-static void (*const builders[SPECIMEN_COUNT])(struct specimen *) = {
-	build_vhdx_dynamic, build_vhdx_fixed,  build_vhdx_child, build_vhdx_log,  build_vhdx_huge,
-	build_vhdx_extras,  build_vhd_dynamic, build_vhd_fixed,  build_vhd_child, build_vhd_huge,
+static void (*const builders[SPECIMEN_ALL])(struct specimen *) = {
+	build_vhdx_dynamic, build_vhdx_fixed, build_vhdx_child, build_vhdx_log, build_vhdx_huge,   build_vhdx_extras,
+	build_vhd_dynamic,  build_vhd_fixed,  build_vhd_child,  build_vhd_huge, build_vhdx_parent, build_vhd_parent,
 };
-static const char *const names[SPECIMEN_COUNT] = { "vhdx-dynamic", "vhdx-fixed",  "vhdx-child", "vhdx-log",  "vhdx-huge",
-						   "vhdx-extras",  "vhd-dynamic", "vhd-fixed",  "vhd-child", "vhd-huge" };
+static const char *const names[SPECIMEN_ALL] = { "vhdx-dynamic", "vhdx-fixed",  "vhdx-child",  "vhdx-log",
+						 "vhdx-huge",    "vhdx-extras", "vhd-dynamic", "vhd-fixed",
+						 "vhd-child",    "vhd-huge",    "vhdx-parent", "vhd-parent" };
 
 const struct specimen *specimen_get(enum specimen_kind kind)
 {
@@ -369,7 +385,7 @@ const struct specimen *specimen_get(enum specimen_kind kind)
 
 void specimen_end(void)
 {
-	for (unsigned i = 0; i < SPECIMEN_COUNT; i++) {
+	for (unsigned i = 0; i < SPECIMEN_ALL; i++) {
 		memfile_free(built[i].file);
 		memfile_free(built[i].parent);
 		built[i] = (struct specimen){ .name = NULL };

@@ -45,7 +45,11 @@ enum specimen_kind {
 	SPECIMEN_VHD_FIXED,
 	SPECIMEN_VHD_CHILD,
 	SPECIMEN_VHD_HUGE,
-	SPECIMEN_COUNT
+	SPECIMEN_COUNT,
+	/* what the children are over; `parent` of a child is the same file */
+	SPECIMEN_VHDX_PARENT = SPECIMEN_COUNT,
+	SPECIMEN_VHD_PARENT,
+	SPECIMEN_ALL
 };
 
 /* Built on first use, and kept; to be copied before it is changed. */
