@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# The unit, rule and hostile tests, and the replay of the fuzz targets, on processors with 32 bits (-m32) and with the other byte order (s390x, in qemu-user).
+# The unit, rule and hostile tests, the real images, and the replay of the fuzz targets, on processors with 32 bits (-m32) and with the other byte order (s390x, in qemu-user).
 #
 #     tests/processors.sh [-j N] [m32] [s390x]
 #
@@ -25,7 +25,7 @@ mkdir -p build/log
 for preset in "${presets[@]}"; do
 	log=build/log/$preset.log
 	if ! { cmake --preset "$preset" &&
-		cmake --build --preset "$preset" -j "$jobs" --target vhdx-test-plain vhdx-test-matrix vhdx-fuzz-replay vhdx-test-script; } >"$log" 2>&1; then
+		cmake --build --preset "$preset" -j "$jobs" --target vhdx-test-plain vhdx-test-content vhdx-test-matrix vhdx-fuzz-replay vhdx-test-script; } >"$log" 2>&1; then
 		tail -n 20 "$log"
 		failed=1
 		continue
