@@ -73,6 +73,12 @@ int vhdx_resize_image(struct image *image, uint64_t size, struct vhdx_error *err
 int vhdx_reserve(struct image *image, uint64_t length, struct vhdx_error *error);
 int vhdx_take_items(struct image *image, struct image *source, struct vhdx_error *error);
 int vhdx_set_image(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
+/* vhdx_items.c. */
+int vhdx_user_items(struct image *image, const struct vhdx_guid *only,
+		    int (*visit)(void *context, const struct vhdx_user_item *item, const uint8_t *value,
+				 struct vhdx_error *error),
+		    void *context, struct vhdx_error *error);
+int vhdx_set_user_item(struct image *image, const struct vhdx_user_item *item, const void *value, struct vhdx_error *error);
 /* vhdx_compact.c. To count, an image open for reading will do. */
 int vhdx_compact_image(struct image *image, struct compaction *c, struct vhdx_error *error);
 /* What an estimate says of packing. In units of 1 MiB, the highest `from` first. */
