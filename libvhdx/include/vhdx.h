@@ -445,7 +445,11 @@ enum vhdx_compact_flags {
 	VHDX_COMPACT_ESTIMATE = 1u << 0,   /* changes nothing and counts what would be done; a disk open for reading will do */
 	VHDX_COMPACT_KEEP_ZEROS = 1u << 1, /* blocks that hold zeros stay */
 	VHDX_COMPACT_KEEP_EQUAL = 1u << 2, /* blocks that hold what the parent holds stay */
-	VHDX_COMPACT_KEEP_PLACES = 1u << 3 /* no block moves: what becomes free inside the file is given back to the host as holes */
+	VHDX_COMPACT_KEEP_PLACES = 1u << 3, /* no block moves: what becomes free inside the file is given back to the host as holes */
+	VHDX_COMPACT_DEFRAG = 1u << 4,      /* the blocks are put into the order of the disk as well. Needs about 64 MiB more of the host while it runs, and 16 bytes
+					     * of memory for each block, of which it takes 2^22 (VHDX_E_UNSUPPORTED). Not with KEEP_PLACES. */
+	VHDX_COMPACT_PUNCH = 1u << 5        /* zeros inside the blocks that stay are given back to the host as holes, where it has them; a fixed disk too. Reads all
+					     * that the file holds. Runs below 32 KiB are left alone. */
 };
 
 /* What a compaction did, or would do. */
@@ -456,9 +460,12 @@ struct vhdx_compact_result {
 	uint64_t blocks_unused; /* because `is_unused` said so */
 	uint64_t bitmap_blocks; /* VHDX: sector bitmap blocks that are not needed any more */
 	uint64_t anchors;       /* VHDX: places that were kept for blocks without content */
-	uint64_t blocks_moved;
+	uint64_t blocks_moved; /* copies made; some blocks may move more than once */
 	uint64_t bytes_before; /* size of the file, and what it is when the disk is closed */
 	uint64_t bytes_after;
+	uint64_t runs_before; /* with DEFRAG: of blocks that are neighbours on the disk and in the file, as vhdx_get_usage counts them */
+	uint64_t runs_after;
+	uint64_t bytes_punched; /* with PUNCH: zeros that the host stored */
 };
 #define VHDX_COMPACT_RESULT_INIT VHDX_INIT(struct vhdx_compact_result)
 
@@ -586,8 +593,9 @@ VHDX_API int vhdx_get_usage(vhdx_disk *disk, unsigned level, struct vhdx_usage *
 }
 #endif
 
-/* making new images, and looking at every structure of a file */
+/* making new images, metadata items of users, and looking at every structure of a file */
 #include "vhdx_create.h"
 #include "vhdx_inspect.h"
+#include "vhdx_items.h"
 
 #endif

@@ -91,6 +91,54 @@ for format in vhdx vhd; do
 done
 ok "children stay linked"
 
+# --- the order of the disk, and holes ----------------------------------------------------------------------------------------
+
+# in_order FILE: what is written of it first stands first.
+in_order() {
+	expect 0 vhdx-inspect --map --json "$1"
+	python3 -c '
+import json, sys
+runs = [run["file_offset"] for run in json.load(open(sys.argv[1]))["map"] if "file_offset" in run]
+sys.exit(len(runs) == 0 or runs != sorted(runs))' "$stdout" || fail "$1: blocks are not in the order of the disk"
+}
+
+truncate -s 80M backwards.raw
+expect 0 qemu-img create -q -f vhdx -o subformat=dynamic,block_size=1M a.vhdx 80M
+expect 0 qemu-img create -q -f vpc -o subformat=dynamic,force_size=on b.vhd 80M
+for ((i = 79; i >= 0; i -= 2)); do
+	printf 'write -P %d %dM 1M\n' $((i + 1)) $i
+done >commands
+expect 0 qemu-io -f raw backwards.raw <commands
+expect 0 qemu-io -f vhdx a.vhdx <commands
+expect 0 qemu-io -f vpc b.vhd <commands
+for file in a.vhdx b.vhd; do
+	expect 0 vhdx-compact --defrag --estimate --json $file
+	planned=$(grep -E 'bytes_after|blocks_moved|runs_' "$stdout")
+	expect 0 vhdx-compact --defrag --json $file
+	[ "$planned" = "$(grep -E 'bytes_after|blocks_moved|runs_' "$stdout")" ] || fail "$file: the estimate of --defrag is wrong"
+	in_order $file
+	holds $file backwards.raw
+	cp $file untouched
+	expect 0 vhdx-compact -q --defrag $file
+	same $file untouched
+done
+json_runs=$(sed -n 's/.*"runs_after": \([0-9]*\).*/\1/p' <<<"$planned")
+[ "$json_runs" = 1 ] || fail "a VHD in order is $json_runs runs"
+expect 0 qemu-img compare -f raw -F vhdx backwards.raw a.vhdx
+expect 0 qemu-img compare -f raw -F vpc backwards.raw b.vhd
+expect 2 vhdx-compact --defrag --no-move a.vhdx
+for file in a.vhdx b.vhd; do
+	expect 0 vhdx-convert -q -f --type fixed --preallocate full $file fixed.${file#*.}
+	expect 0 vhdx-compact --punch --estimate --json fixed.${file#*.}
+	json bytes_punched 41943040
+	expect 0 vhdx-compact --punch fixed.${file#*.}
+	grep -q "40 MiB of zeros given back" "$stdout" || fail "says $(cat "$stdout")"
+	[ "$(du -k fixed.${file#*.} | cut -f1)" -lt 60000 ] || fail "zeros of a fixed disk keep their space"
+	holds fixed.${file#*.} backwards.raw
+	rm fixed.${file#*.}
+done
+ok "blocks in the order of the disk, zeros as holes"
+
 # --- ext4 -------------------------------------------------------------------------------------------------------------------
 
 # ext NAME: an ext4 of the files that there are. A small file between two deleted ones would keep a block.

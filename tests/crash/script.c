@@ -131,9 +131,12 @@ static int change(struct script *s, uint64_t choice, uint64_t offset, uint64_t l
 
 static int compact(struct script *s)
 {
+	struct vhdx_compact_options options = VHDX_COMPACT_OPTIONS_INIT;
 	struct vhdx_error error;
 
-	if (vhdx_compact(s->w.disk, NULL, &error) < 0)
+	if (pick(s, 2) == 0)
+		options.flags = VHDX_COMPACT_DEFRAG | VHDX_COMPACT_PUNCH;
+	if (vhdx_compact(s->w.disk, &options, &error) < 0)
 		return differ(s, "compact", 0, &error);
 	settle(s); /* it makes everything durable */
 	return compare(s, 0, s->w.disk_size);

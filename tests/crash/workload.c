@@ -8,9 +8,10 @@
 #define MIB UINT64_C(1048576)
 enum { BLOCK = BLOCK_SECTORS, SMALL = 0, LARGE = 1 }; /* the sizes are values of one sector more */
 
-const char *const op_names[OP_COUNT] = { "write-in-block", "write-new-block", "write-partial", "write-spanning", "zero-block",
-					 "zero-part",      "discard",         "resize",        "write-same",     "compact",
-					 "flush",          "close",           "kill" };
+const char *const op_names[OP_COUNT] = {
+	"write-in-block", "write-new-block", "write-partial", "write-spanning", "zero-block", "zero-part", "discard",
+	"resize",         "write-same",      "compact",       "defrag",         "flush",      "close",     "kill"
+};
 
 const struct kind kinds[] = {
 	{ "vhdx-dynamic-512", VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 512, 0 },
@@ -478,11 +479,12 @@ static int stop_when_moved(void *context, uint64_t done, uint64_t total)
 }
 
 /* Changes nothing that the oracle knows of, and makes everything durable unless it is stopped. */
-static int compact(struct workload *w, struct vhdx_error *error)
+static int compact(struct workload *w, unsigned flags, struct vhdx_error *error)
 {
 	struct vhdx_compact_options options = VHDX_COMPACT_OPTIONS_INIT;
 	int status;
 
+	options.flags = flags;
 	if (w->compactions++ % 2 == 1) {
 		options.on_progress = stop_when_moved;
 		options.on_progress_context = &w->disk_size;
@@ -511,7 +513,8 @@ int workload_run(struct workload *w, enum op op, struct vhdx_error *error)
 	case OP_DISCARD: return workload_discard(w, 0, 2 * BLOCK, error);
 	case OP_RESIZE: return resize(w, error);
 	case OP_WRITE_SAME: return write_same(w, BLOCK + 128, 64, error);
-	case OP_COMPACT: return compact(w, error);
+	case OP_COMPACT: return compact(w, 0, error);
+	case OP_DEFRAG: return compact(w, VHDX_COMPACT_DEFRAG | VHDX_COMPACT_PUNCH, error);
 	case OP_FLUSH:
 		status = vhdx_flush(w->disk, error);
 		if (status == VHDX_OK)

@@ -17,6 +17,7 @@ enum op {
 	OP_RESIZE,     /* larger and smaller in turn */
 	OP_WRITE_SAME, /* what a parent holds */
 	OP_COMPACT,
+	OP_DEFRAG, /* and zeros become holes */
 	OP_FLUSH,
 	OP_CLOSE,
 	OP_KILL,

@@ -26,6 +26,8 @@ static const int scripts[][SCRIPT] = {
 	  OP_WRITE_PARTIAL, OP_CLOSE, END },
 	{ OP_WRITE_SAME, OP_WRITE_SPAN, OP_FLUSH, OP_ZERO_BLOCK, OP_COMPACT, OP_WRITE_IN, OP_FLUSH, OP_WRITE_NEW, OP_DISCARD,
 	  OP_COMPACT, OP_WRITE_PARTIAL, OP_CLOSE, END },
+	{ OP_WRITE_PARTIAL, OP_WRITE_NEW, OP_ZERO_PART, OP_DEFRAG, OP_WRITE_IN, OP_FLUSH, OP_WRITE_SPAN, OP_DEFRAG, OP_CLOSE,
+	  END },
 };
 static const char *const fault_names[FAULT_KINDS] = { "I/O error", "partial write", "no space", "short transfer", "no memory" };
 

@@ -212,3 +212,22 @@ Test(compact, anchors)
 	cr_expect_eq(memfile_size(c.files[0]), 6 * MIB);
 	end_chain(&c);
 }
+
+/* The data of each block of a VHD is aligned to 4 KiB; what lies before its bitmap for that sake is nothing that a reader would feel. */
+Test(compact, padding_between_blocks_is_no_break)
+{
+	struct chain c = { .format = VHDX_FORMAT_VHD, .sector = 512, .next_seed = 1 };
+	struct vhdx_usage usage = VHDX_USAGE_INIT;
+	vhdx_disk *disk;
+
+	model_start(&c.model, 16 * MIB);
+	add_level(&c, 16 * MIB, 2 * (uint32_t)MIB);
+	disk = open_chain(&c, 1, VHDX_OPEN_WRITE);
+	put(&c, disk, 0, 16 * MIB, 7);
+	cr_assert_eq(vhdx_get_usage(disk, 0, &usage, NULL), VHDX_OK);
+	cr_expect_eq(usage.runs, 1);
+	cr_expect_eq(usage.breaks, 0);
+	cr_expect_eq(usage.pairs, 7);
+	vhdx_close(disk);
+	end_chain(&c);
+}

@@ -93,23 +93,43 @@ struct vhdx_guid identity(vhdx_disk *disk)
 	return info.data_identity;
 }
 
-void expect_compaction(struct chain *c)
+static void expect_order(vhdx_disk *disk, const struct vhdx_compact_result *result)
+{
+	struct vhdx_usage usage = VHDX_USAGE_INIT;
+	struct vhdx_extent extent;
+	uint64_t last = 0;
+
+	cr_assert_eq(vhdx_get_usage(disk, 0, &usage, NULL), VHDX_OK);
+	cr_expect_eq(usage.runs, result->runs_after);
+	cr_expect_leq(result->runs_after, result->runs_before);
+	for (uint64_t at = 0; at < vhdx_disk_size(disk); at += extent.length) {
+		cr_assert_eq(vhdx_get_extent(disk, &extent, at, vhdx_disk_size(disk) - at, NULL), VHDX_OK);
+		if (extent.kind != VHDX_EXTENT_DATA || extent.level != 0)
+			continue;
+		cr_expect_gt(extent.file_offset, last, "at %llu", (unsigned long long)at);
+		last = extent.file_offset;
+	}
+}
+
+static void expect_compaction_with(struct chain *c, unsigned flags)
 {
 	struct memfile *leaf = c->files[c->depth - 1], *twice;
 	uint64_t before = memfile_size(leaf);
 	vhdx_disk *disk = open_chain(c, c->depth, 0);
-	struct vhdx_compact_result estimate = compact(disk, VHDX_COMPACT_ESTIMATE), result;
+	struct vhdx_compact_result estimate = compact(disk, flags | VHDX_COMPACT_ESTIMATE), result;
 	struct vhdx_guid id = identity(disk), same;
 
 	vhdx_close(disk);
 	disk = open_chain(c, c->depth, VHDX_OPEN_WRITE);
-	result = compact(disk, VHDX_COMPACT_ESTIMATE);
+	result = compact(disk, flags | VHDX_COMPACT_ESTIMATE);
 	cr_expect_eq(memcmp(&estimate, &result, sizeof(result)), 0);
-	result = compact(disk, 0);
+	result = compact(disk, flags);
 	cr_expect_eq(memcmp(&estimate, &result, sizeof(result)), 0);
 	cr_expect_eq(result.bytes_before, before);
 	model_expect(&c->model, disk);
 	model_expect_random(&c->model, disk, 50, 5000000, &c->state);
+	if (flags != 0)
+		expect_order(disk, &result);
 	same = identity(disk);
 	cr_expect_eq(memcmp(&id, &same, sizeof(id)), 0, "the children would be lost");
 	cr_assert_eq(vhdx_close(disk), VHDX_OK);
@@ -118,13 +138,23 @@ void expect_compaction(struct chain *c)
 
 	twice = memfile_copy(leaf);
 	disk = open_chain(c, c->depth, VHDX_OPEN_WRITE);
-	result = compact(disk, 0);
+	result = compact(disk, flags);
 	cr_expect_eq(result.blocks_moved + result.blocks_zero + result.blocks_equal + result.bitmap_blocks + result.anchors, 0);
 	cr_expect_eq(result.bytes_after, memfile_size(leaf));
 	model_expect(&c->model, disk);
 	cr_assert_eq(vhdx_close(disk), VHDX_OK);
 	cr_expect(memfile_equal(twice, leaf, NULL), "a second run writes");
 	memfile_free(twice);
+}
+
+void expect_compaction(struct chain *c)
+{
+	expect_compaction_with(c, 0);
+}
+
+void expect_defrag(struct chain *c)
+{
+	expect_compaction_with(c, VHDX_COMPACT_DEFRAG);
 }
 
 void end_chain(struct chain *c)

@@ -37,5 +37,7 @@ struct vhdx_compact_result compact(vhdx_disk *disk, unsigned flags);
 struct vhdx_guid identity(vhdx_disk *disk);
 /* All that must be true of compacting the leaf. */
 void expect_compaction(struct chain *c);
+/* The same with VHDX_COMPACT_DEFRAG, and that the blocks stand in order then. */
+void expect_defrag(struct chain *c);
 
 #endif

@@ -125,6 +125,11 @@ bool sys_name(const char *from, const char *to)
 	return succeeded(rename(from, to)); /* a filesystem without links */
 }
 
+bool sys_link(const char *from, const char *to)
+{
+	return succeeded(link(from, to));
+}
+
 void sys_sync_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -45,6 +45,8 @@ bool sys_remove(const char *path);
 bool sys_replace(const char *from, const char *to);
 /* Gives `from` the name `to`, which nobody else may have. */
 bool sys_name(const char *from, const char *to);
+/* Gives a file a second name, which nobody else may have. */
+bool sys_link(const char *from, const char *to);
 /* Makes the names in the directory of `path` durable, as far as the system can. */
 void sys_sync_directory(const char *path);
 /* Whether a block device is mounted, or otherwise somebody's alone. */

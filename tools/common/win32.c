@@ -239,6 +239,17 @@ bool sys_name(const char *from, const char *to)
 	return done;
 }
 
+bool sys_link(const char *from, const char *to)
+{
+	wchar_t *wide_from = to_wide(from);
+	wchar_t *wide_to = to_wide(to);
+	bool done = succeeded(CreateHardLinkW(wide_to, wide_from, NULL));
+
+	free(wide_from);
+	free(wide_to);
+	return done;
+}
+
 void sys_sync_directory(const char *path)
 {
 	(void)path; /* names are written through */

@@ -11,6 +11,14 @@ static void count(const char *before, uint64_t number, const char *what)
 		printf("%s%" PRIu64 " %s", before, number, what);
 }
 
+static void report_punched(const struct vhdx_compact_result *r, bool estimate)
+{
+	char punched[32];
+
+	tool_format_size(r->bytes_punched, punched, sizeof(punched));
+	printf("%s of zeros %s", punched, estimate ? "to give back" : "given back");
+}
+
 static void report_text(const struct request *request, const struct outcome *o)
 {
 	const struct vhdx_compact_result *r = &o->result;
@@ -19,7 +27,12 @@ static void report_text(const struct request *request, const struct outcome *o)
 	char before[32], after[32];
 
 	if (o->info.type == VHDX_TYPE_FIXED) {
-		printf("%s: a fixed disk has nothing to free\n", request->image);
+		printf("%s: a fixed disk has nothing to free", request->image);
+		if ((request->flags & VHDX_COMPACT_PUNCH) != 0) {
+			printf("; ");
+			report_punched(r, estimate);
+		}
+		putchar('\n');
 		return;
 	}
 	tool_format_size(r->bytes_before, before, sizeof(before));
@@ -36,7 +49,16 @@ static void report_text(const struct request *request, const struct outcome *o)
 		count(comma, r->blocks_equal, "as in the parent");
 		printf(")");
 	}
-	printf(", %" PRIu64 " %s\n", r->blocks_moved, estimate ? "to move" : "moved");
+	printf(", %" PRIu64 " %s", r->blocks_moved, estimate ? "to move" : "moved");
+	if ((request->flags & VHDX_COMPACT_DEFRAG) != 0)
+		printf("; %" PRIu64 " run%s, %s %" PRIu64, estimate ? r->runs_before : r->runs_after,
+		       (estimate ? r->runs_before : r->runs_after) == 1 ? "" : "s", estimate ? "would be" : "was",
+		       estimate ? r->runs_after : r->runs_before);
+	if ((request->flags & VHDX_COMPACT_PUNCH) != 0) {
+		printf("; ");
+		report_punched(r, estimate);
+	}
+	putchar('\n');
 }
 
 static void report_json(const struct request *request, const struct outcome *o)
@@ -57,6 +79,12 @@ static void report_json(const struct request *request, const struct outcome *o)
 	json_number(&json, "blocks_zero", r->blocks_zero);
 	json_number(&json, "blocks_equal", r->blocks_equal);
 	json_number(&json, "blocks_moved", r->blocks_moved);
+	if ((request->flags & VHDX_COMPACT_DEFRAG) != 0) {
+		json_number(&json, "runs_before", r->runs_before);
+		json_number(&json, "runs_after", r->runs_after);
+	}
+	if ((request->flags & VHDX_COMPACT_PUNCH) != 0)
+		json_number(&json, "bytes_punched", r->bytes_punched);
 	json_number(&json, "bitmap_blocks", r->bitmap_blocks);
 	json_number(&json, "anchors", r->anchors);
 	json_array(&json, "filesystems", false);

@@ -17,6 +17,8 @@ static const char HELP[] = "usage: vhdx-compact [options] FILE\n"
 			   "  --no-zeros                do not look for blocks of zeros\n"
 			   "  --no-equal                do not compare blocks with the parent\n"
 			   "  --no-move                 move no blocks: what is free becomes holes of the host's file\n"
+			   "  --defrag                  put the blocks into the order of the disk\n"
+			   "  --punch                   zeros inside the blocks that stay become holes; of a fixed disk too\n"
 			   "  --json                    print the result as JSON\n"
 			   "  -q, --quiet               print nothing but errors\n"
 			   "  --progress                show progress also when standard error is no terminal\n"
@@ -26,7 +28,17 @@ static const char HELP[] = "usage: vhdx-compact [options] FILE\n"
 			   "How FILE and its parents are opened:\n"
 			   "  --format FORMAT           vhdx or vhd; else found by content\n";
 
-enum { OPT_NO_FILESYSTEMS = 1, OPT_NO_ZEROS, OPT_NO_EQUAL, OPT_NO_MOVE, OPT_JSON, OPT_PROGRESS, OPT_VERSION };
+enum {
+	OPT_NO_FILESYSTEMS = 1,
+	OPT_NO_ZEROS,
+	OPT_NO_EQUAL,
+	OPT_NO_MOVE,
+	OPT_DEFRAG,
+	OPT_PUNCH,
+	OPT_JSON,
+	OPT_PROGRESS,
+	OPT_VERSION
+};
 
 static const struct option options[] = {
 	{ "estimate", 0, NULL, 'n' },
@@ -34,6 +46,8 @@ static const struct option options[] = {
 	{ "no-zeros", 0, NULL, OPT_NO_ZEROS },
 	{ "no-equal", 0, NULL, OPT_NO_EQUAL },
 	{ "no-move", 0, NULL, OPT_NO_MOVE },
+	{ "defrag", 0, NULL, OPT_DEFRAG },
+	{ "punch", 0, NULL, OPT_PUNCH },
 	{ "json", 0, NULL, OPT_JSON },
 	{ "quiet", 0, NULL, 'q' },
 	{ "progress", 0, NULL, OPT_PROGRESS },
@@ -51,6 +65,8 @@ static int take(struct request *request, int option, char **argv)
 	case OPT_NO_ZEROS: request->flags |= VHDX_COMPACT_KEEP_ZEROS; return TOOL_DONE;
 	case OPT_NO_EQUAL: request->flags |= VHDX_COMPACT_KEEP_EQUAL; return TOOL_DONE;
 	case OPT_NO_MOVE: request->flags |= VHDX_COMPACT_KEEP_PLACES; return TOOL_DONE;
+	case OPT_DEFRAG: request->flags |= VHDX_COMPACT_DEFRAG; return TOOL_DONE;
+	case OPT_PUNCH: request->flags |= VHDX_COMPACT_PUNCH; return TOOL_DONE;
 	case OPT_JSON: request->json = true; return TOOL_DONE;
 	case 'q': request->quiet = request->progress.quiet = true; return TOOL_DONE;
 	case OPT_PROGRESS: request->progress.always = true; return TOOL_DONE;
@@ -76,6 +92,8 @@ static int parse(struct request *request, int argc, char **argv)
 		return TOOL_DONE;
 	if (argc - optind != 1)
 		return tool_usage("wants one FILE");
+	if ((request->flags & VHDX_COMPACT_DEFRAG) != 0 && (request->flags & VHDX_COMPACT_KEEP_PLACES) != 0)
+		return tool_usage("--defrag and --no-move exclude each other");
 	request->image = request->progress.label = argv[optind];
 	if ((request->flags & VHDX_COMPACT_ESTIMATE) != 0)
 		return TOOL_DONE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The text of --help. */
-#include "request.h"
+#include "options.h"
 
 const char CREATE_HELP[] = "usage: vhdx-create [options] FILE SIZE\n"
 			   "       vhdx-create [options] --from SOURCE FILE [SIZE]\n"

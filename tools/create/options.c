@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "request.h"
+#include "options.h"
 
 enum kind { WORD, SIZE, TEXT, FLAG };
 
@@ -16,7 +16,7 @@ struct word {
 struct rule {
 	const char *name;
 	enum kind kind;
-	size_t offset; /* of the member of struct request: int, uint64_t, const char * or bool */
+	size_t offset; /* of the member of struct creation: int, uint64_t, const char * or bool */
 	const struct word *words;
 };
 
@@ -39,7 +39,7 @@ static const struct word preallocations[] = {
 	{ NULL, 0 },
 };
 
-#define MEMBER(name) offsetof(struct request, name)
+#define MEMBER(name) offsetof(struct creation, name)
 
 static const struct rule rules[] = {
 	{ "type", WORD, MEMBER(type), types },
@@ -88,7 +88,7 @@ static int take_word(const struct rule *rule, int *member, const char *value)
 	return tool_usage("--%s is %s, not '%s'", rule->name, list, value);
 }
 
-static int take(struct request *request, const struct rule *rule, const char *value)
+static int take(struct creation *request, const struct rule *rule, const char *value)
 {
 	void *member = (char *)request + rule->offset;
 
@@ -104,7 +104,7 @@ static int take(struct request *request, const struct rule *rule, const char *va
 	return TOOL_FAILED;
 }
 
-static int take_short(struct request *request, int letter)
+static int take_short(struct creation *request, int letter)
 {
 	switch (letter) {
 	case 'f': request->force = true; return TOOL_DONE;
@@ -114,7 +114,7 @@ static int take_short(struct request *request, int letter)
 }
 
 /* The last of two words is SIZE when it reads as one. */
-static void take_operands(struct request *request, int argc, char **argv, int first)
+static void take_operands(struct creation *request, int argc, char **argv, int first)
 {
 	uint64_t size;
 
@@ -126,7 +126,7 @@ static void take_operands(struct request *request, int argc, char **argv, int fi
 	}
 }
 
-int request_parse(struct request *request, int argc, char **argv)
+int request_parse(struct creation *request, int argc, char **argv)
 {
 	struct option list[RULE_COUNT + SHARED_COUNT];
 	int option;

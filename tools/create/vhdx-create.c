@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* vhdx-create: makes virtual disks. The words become a request (options.c, check.c), and run.c carries it out. */
+/* vhdx-create: makes virtual disks. The words become a request (options.c), which is checked and carried out (common/creation.h). */
 #include "sys.h"
-#include "request.h"
-#include "run.h"
+#include "options.h"
 
-static int create(struct request *request, int argc, char **argv)
+static int create(struct creation *request, int argc, char **argv)
 {
 	int result = request_parse(request, argc, argv);
 
@@ -16,16 +15,16 @@ static int create(struct request *request, int argc, char **argv)
 	}
 	if (request->version)
 		return tool_version();
-	result = request_check(request);
+	result = creation_check(request);
 	if (result != TOOL_DONE)
 		return result;
 	sys_catch_interrupts();
-	return run_create(request);
+	return creation_run(request);
 }
 
 int main(int argc, char **argv)
 {
-	struct request request = { .open = TOOL_OPEN_INIT };
+	struct creation request = { .open = TOOL_OPEN_INIT };
 	int result;
 
 	tool_begin("vhdx-create", &argc, &argv);

@@ -9,6 +9,7 @@
  *   chain.c     --chain       fields.c   --headers --regions --metadata --bat --log --all
  *   map.c       --map         picture.c  --picture
  *   hash.c      --hash        compare.c  --compare
+ *   items.c     --get-item, and the items in the overview
  *   text.c      lines, sizes, dates and names as text
  *
  * Every question prints one section of text or adds one member to the JSON object, and raises the exit status when it has to.
@@ -49,8 +50,10 @@ struct inspect {
 	const char *other; /* --compare */
 	enum vhdx_format other_format;
 	struct tool_open open;
-	unsigned questions; /* ASK_* */
-	unsigned parts;     /* VHDX_PART_*, for ASK_FIELDS */
+	struct vhdx_guid item_id;
+	const struct vhdx_guid *item; /* --get-item: alone, and nothing else is printed */
+	unsigned questions;           /* ASK_* */
+	unsigned parts;               /* VHDX_PART_*, for ASK_FIELDS */
 	bool as_json;
 	bool is_started; /* something was printed */
 	struct json json;
@@ -88,7 +91,7 @@ void compare_show(struct inspect *inspect);
 int map_next(struct inspect *inspect, struct vhdx_extent *out, uint64_t offset, struct vhdx_error *error);
 
 /* What the overview says. */
-enum { WARNING_MAX = 24, WARNING_TEXT = 240 };
+enum { WARNING_MAX = 24, WARNING_TEXT = 240, ITEM_MAX = 1024 };
 
 struct warning {
 	bool refused;     /* certain: Windows will not attach the image */
@@ -106,10 +109,17 @@ struct overview {
 	bool is_complete; /* the whole chain is open */
 	struct warning warnings[WARNING_MAX];
 	unsigned warning_count;
+	struct vhdx_user_item items[ITEM_MAX]; /* all that there can be */
+	unsigned item_count;
 };
 
 void overview_text(struct inspect *inspect, const struct overview *overview);
 void overview_json(struct inspect *inspect, const struct overview *overview);
+/* The value of inspect->item on standard output; returns the exit status. */
+int items_get(struct inspect *inspect);
+int items_gather(struct inspect *inspect, struct overview *overview, struct vhdx_error *error);
+void items_text(const struct overview *overview);
+void items_json(struct json *json, const struct overview *overview);
 /* Fills `warnings`. */
 void attach_judge(const struct inspect *inspect, struct overview *overview);
 

@@ -21,7 +21,8 @@ enum {
 	OPT_PICTURE,
 	OPT_HASH,
 	OPT_COMPARE,
-	OPT_COMPARE_FORMAT
+	OPT_COMPARE_FORMAT,
+	OPT_GET_ITEM
 };
 
 /* --map stands before the shared options, so it is found instead of theirs of the same name; with a value it is theirs. */
@@ -42,6 +43,7 @@ static const struct option long_options[] = {
 	{ "hash", no_argument, NULL, OPT_HASH },
 	{ "compare", required_argument, NULL, OPT_COMPARE },
 	{ "compare-format", required_argument, NULL, OPT_COMPARE_FORMAT },
+	{ "get-item", required_argument, NULL, OPT_GET_ITEM },
 	TOOL_OPEN_OPTIONS(""),
 	{ NULL, 0, NULL, 0 },
 };
@@ -61,6 +63,7 @@ static const char help[] = "usage: vhdx-inspect [options] FILE\n"
 			   "  --hash                    XXH3-128 of the whole virtual disk\n"
 			   "  --compare OTHER           whether OTHER holds the same bytes; exit status 1 when not\n"
 			   "  --compare-format FORMAT   of OTHER: vhdx, vhd or raw\n"
+			   "  --get-item GUID           the value of a user metadata item of a VHDX, and nothing else\n"
 			   "  --json                    answer in JSON\n"
 			   "  -h, --help                print this\n"
 			   "  --version                 print the version\n"
@@ -130,6 +133,14 @@ static int compare_format_option(struct inspect *inspect)
 	return status;
 }
 
+static int item_option(struct inspect *inspect)
+{
+	if (vhdx_guid_parse(&inspect->item_id, optarg) != VHDX_OK)
+		return tool_usage("--get-item wants a GUID, not '%s'", optarg);
+	inspect->item = &inspect->item_id;
+	return TOOL_DONE;
+}
+
 static int take_option(struct inspect *inspect, int option, int argc, char **argv)
 {
 	switch (option) {
@@ -146,6 +157,7 @@ static int take_option(struct inspect *inspect, int option, int argc, char **arg
 	case OPT_PICTURE: return ask(inspect, ASK_PICTURE);
 	case OPT_HASH: return ask(inspect, ASK_HASH);
 	case OPT_COMPARE: inspect->other = optarg; return ask(inspect, ASK_COMPARE);
+	case OPT_GET_ITEM: return item_option(inspect);
 	case OPT_COMPARE_FORMAT: return compare_format_option(inspect);
 	case '?':
 	case ':': return tool_bad_option(option, argv);
@@ -174,6 +186,10 @@ static bool parse(struct inspect *inspect, int argc, char **argv, int *status)
 	}
 	if (inspect->other_format != VHDX_FORMAT_ANY && !inspect->other) {
 		*status = tool_usage("--compare-format goes with --compare");
+		return false;
+	}
+	if (inspect->item != NULL && (inspect->questions != 0 || inspect->as_json)) {
+		*status = tool_usage("--get-item stands alone");
 		return false;
 	}
 	inspect->path = argv[optind];
@@ -223,6 +239,8 @@ int main(int argc, char **argv)
 	tool_begin("vhdx-inspect", &argc, &argv);
 	if (!parse(&inspect, argc, argv, &status))
 		return status;
+	if (inspect.item != NULL)
+		return tool_end(items_get(&inspect));
 	answer(&inspect, answerable(&inspect));
 	return tool_end(inspect.status);
 }

@@ -47,6 +47,8 @@ static int gather(struct inspect *inspect, struct overview *out, struct vhdx_err
 	status = vhdx_get_info(inspect->disk, 0, &out->info, error);
 	if (status == VHDX_OK)
 		status = vhdx_get_usage(inspect->disk, 0, &out->usage, error);
+	if (status == VHDX_OK)
+		status = items_gather(inspect, out, error);
 	if (status != VHDX_OK)
 		return status;
 	if (out->usage.blocks_damaged)

@@ -120,6 +120,7 @@ void overview_json(struct inspect *inspect, const struct overview *overview)
 	json_object(json, "overview", false);
 	chain_level_json(json, &overview->info, "image");
 	put_file(json, overview);
+	items_json(json, overview);
 	put_allocation(json, overview);
 	put_content(json, overview);
 	json_number(json, "chain_depth", overview->depth);

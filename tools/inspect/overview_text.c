@@ -186,6 +186,7 @@ void overview_text(struct inspect *inspect, const struct overview *overview)
 	printf("%s\n\n", text_clean(inspect->path).text);
 	show_sizes(overview);
 	show_identity(&overview->info);
+	items_text(overview);
 	show_log(&overview->info);
 	show_allocation(overview);
 	show_content(inspect, overview);

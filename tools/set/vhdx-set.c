@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* vhdx-set: identifier, physical sector size and parent of an image. */
+/* vhdx-set: identifier, physical sector size, parent and metadata items of an image. */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "items.h"
 #include "tool.h"
 
 static const char HELP[] =
@@ -17,11 +18,25 @@ static const char HELP[] =
 	"                            store these texts for the parent instead; nothing is opened or checked\n"
 	"      --disk-id GUID        the disk identifier (VHDX), or the unique id (VHD); \"new\" for a random one\n"
 	"      --physical-sector SIZE    512 or 4096 (VHDX)\n"
+	"      --item GUID=FILE      a metadata item of users with the bytes of FILE (VHDX); it goes with the disk\n"
+	"      --file-item GUID=FILE the same, of this file alone\n"
+	"      --remove-item GUID    takes an item away\n"
 	"  -q, --quiet               print nothing\n"
 	"  -h, --help                print this\n"
 	"      --version             print the version\n";
 
-enum { OPT_VERSION = 1, OPT_ANY, OPT_RELATIVE, OPT_ABSOLUTE, OPT_VOLUME, OPT_ID, OPT_PHYSICAL };
+enum {
+	OPT_VERSION = 1,
+	OPT_ANY,
+	OPT_RELATIVE,
+	OPT_ABSOLUTE,
+	OPT_VOLUME,
+	OPT_ID,
+	OPT_PHYSICAL,
+	OPT_ITEM,
+	OPT_FILE_ITEM,
+	OPT_REMOVE_ITEM
+};
 
 static const struct option options[] = {
 	{ "parent", 1, NULL, 'p' },
@@ -31,6 +46,9 @@ static const struct option options[] = {
 	{ "parent-volume", 1, NULL, OPT_VOLUME },
 	{ "disk-id", 1, NULL, OPT_ID },
 	{ "physical-sector", 1, NULL, OPT_PHYSICAL },
+	{ "item", 1, NULL, OPT_ITEM },
+	{ "file-item", 1, NULL, OPT_FILE_ITEM },
+	{ "remove-item", 1, NULL, OPT_REMOVE_ITEM },
 	{ "quiet", 0, NULL, 'q' },
 	{ "help", 0, NULL, 'h' },
 	{ "version", 0, NULL, OPT_VERSION },
@@ -43,6 +61,7 @@ struct request {
 	struct vhdx_settings settings;
 	struct vhdx_guid disk_id;
 	struct vhdx_guid parent_identity;
+	struct items items;
 	bool any_parent;
 	bool quiet;
 	bool help;
@@ -81,6 +100,9 @@ static int take(struct request *request, int option, char **argv)
 	case OPT_VOLUME: request->settings.parent_volume = optarg; return TOOL_DONE;
 	case OPT_ID: return take_id(request, optarg);
 	case OPT_PHYSICAL: return take_physical(request, optarg);
+	case OPT_ITEM: return items_add(&request->items, optarg, false, false);
+	case OPT_FILE_ITEM: return items_add(&request->items, optarg, true, false);
+	case OPT_REMOVE_ITEM: return items_add(&request->items, optarg, false, true);
 	case 'q': request->quiet = true; return TOOL_DONE;
 	case 'h': request->help = true; return TOOL_DONE;
 	case OPT_VERSION: request->version = true; return TOOL_DONE;
@@ -93,6 +115,13 @@ static bool has_texts(const struct request *request)
 	const struct vhdx_settings *s = &request->settings;
 
 	return s->parent_relative != NULL || s->parent_absolute != NULL || s->parent_volume != NULL;
+}
+
+/* Beside items. */
+static bool has_settings(const struct request *request)
+{
+	return request->parent != NULL || has_texts(request) || request->settings.disk_id != NULL ||
+	       request->settings.physical_sector_size != 0;
 }
 
 static int parse(struct request *request, int argc, char **argv)
@@ -114,8 +143,7 @@ static int parse(struct request *request, int argc, char **argv)
 		return tool_usage("--parent makes the texts itself");
 	if (request->any_parent && request->parent == NULL)
 		return tool_usage("--any-parent needs --parent");
-	if (request->parent == NULL && !has_texts(request) && request->settings.disk_id == NULL &&
-	    request->settings.physical_sector_size == 0)
+	if (!has_settings(request) && request->items.first == NULL)
 		return tool_usage("nothing to change was given");
 	return TOOL_DONE;
 }
@@ -181,16 +209,18 @@ static int change(struct request *request)
 	struct vhdx_open_options open = VHDX_OPEN_OPTIONS_INIT;
 	struct vhdx_error error;
 	vhdx_disk *disk;
-	int status, closed;
+	int result = TOOL_DONE, closed;
 
 	open.flags = VHDX_OPEN_WRITE | VHDX_OPEN_NO_PARENTS;
-	status = vhdx_open(&disk, request->image, &open, &error);
-	if (status != VHDX_OK)
+	if (vhdx_open(&disk, request->image, &open, &error) != VHDX_OK)
 		return tool_error(&error);
-	status = vhdx_set(disk, &request->settings, &error);
+	if (has_settings(request) && vhdx_set(disk, &request->settings, &error) != VHDX_OK)
+		result = tool_error(&error);
+	if (result == TOOL_DONE)
+		result = items_apply(&request->items, disk);
 	closed = vhdx_close(disk);
-	if (status != VHDX_OK)
-		return tool_error(&error);
+	if (result != TOOL_DONE)
+		return result;
 	if (closed != VHDX_OK)
 		return tool_fail("%s: changed, but closing it failed: %s", request->image, vhdx_status_name(closed));
 	if (!request->quiet)
@@ -212,8 +242,11 @@ int main(int argc, char **argv)
 		return tool_end(TOOL_DONE);
 	}
 	if (result == TOOL_DONE)
+		result = items_read(&request.items);
+	if (result == TOOL_DONE)
 		result = look(&request);
 	if (result == TOOL_DONE)
 		result = change(&request);
+	items_release(&request.items);
 	return tool_end(result);
 }

@@ -72,7 +72,7 @@ int vhdx_merge(vhdx_disk *source, vhdx_disk *target, const struct vhdx_merge_opt
 int vhdx_compact(vhdx_disk *disk, const struct vhdx_compact_options *options, struct vhdx_error *error)
 {
 	const unsigned known = VHDX_COMPACT_ESTIMATE | VHDX_COMPACT_KEEP_ZEROS | VHDX_COMPACT_KEEP_EQUAL |
-			       VHDX_COMPACT_KEEP_PLACES;
+			       VHDX_COMPACT_KEEP_PLACES | VHDX_COMPACT_DEFRAG | VHDX_COMPACT_PUNCH;
 	struct vhdx_compact_options full = VHDX_COMPACT_OPTIONS_INIT;
 	struct vhdx_compact_result result = VHDX_COMPACT_RESULT_INIT;
 	struct vhdx_error local;
@@ -83,6 +83,8 @@ int vhdx_compact(vhdx_disk *disk, const struct vhdx_compact_options *options, st
 		memcpy(&full, options, (size_t)min_u64(options->struct_size, sizeof(full)));
 	if ((full.flags & ~known) != 0)
 		return fail(error, VHDX_E_ARGUMENT, "unknown flags 0x%x", full.flags);
+	if ((full.flags & VHDX_COMPACT_DEFRAG) != 0 && (full.flags & VHDX_COMPACT_KEEP_PLACES) != 0)
+		return fail(error, VHDX_E_ARGUMENT, "blocks that keep their places cannot be put into order");
 	status = disk_compact(disk, &full, &result, error);
 	if (full.result != NULL) {
 		result.struct_size = full.result->struct_size;

@@ -43,6 +43,11 @@ int disk_flush(struct vhdx_disk *disk, struct vhdx_error *error);
 /* disk_change.c: with the disk for themselves. */
 int disk_resize(struct vhdx_disk *disk, uint64_t size, unsigned flags, struct vhdx_error *error);
 int disk_set(struct vhdx_disk *disk, const struct vhdx_settings *settings, struct vhdx_error *error);
+int disk_user_items(struct vhdx_disk *disk, const struct vhdx_guid *only,
+		    int (*visit)(void *context, const struct vhdx_user_item *item, const uint8_t *value,
+				 struct vhdx_error *error),
+		    void *context, struct vhdx_error *error);
+int disk_set_user_item(struct vhdx_disk *disk, const struct vhdx_user_item *item, const void *value, struct vhdx_error *error);
 /* merge.c */
 int disk_plan_merge(struct vhdx_disk *source, struct vhdx_disk *target, struct vhdx_merge_plan *plan, struct vhdx_error *error);
 int disk_merge(struct vhdx_disk *source, struct vhdx_disk *target, const struct vhdx_merge_options *options,

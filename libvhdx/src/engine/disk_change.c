@@ -100,3 +100,29 @@ int disk_set(struct vhdx_disk *disk, const struct vhdx_settings *settings, struc
 	memory_release(&disk->env, relative);
 	return status;
 }
+
+int disk_user_items(struct vhdx_disk *disk, const struct vhdx_guid *only,
+		    int (*visit)(void *context, const struct vhdx_user_item *item, const uint8_t *value,
+				 struct vhdx_error *error),
+		    void *context, struct vhdx_error *error)
+{
+	struct image *leaf = disk->levels[0].image;
+	int status = leaf->ops->user_items == NULL
+			     ? fail(error, VHDX_E_UNSUPPORTED, "a %s has no metadata items", vhdx_format_name(leaf->format))
+			     : leaf->ops->user_items(leaf, only, visit, context, error);
+
+	return status < 0 ? error_in_file(error, leaf->view.file.name, 0) : VHDX_OK;
+}
+
+int disk_set_user_item(struct vhdx_disk *disk, const struct vhdx_user_item *item, const void *value, struct vhdx_error *error)
+{
+	struct image *leaf;
+	int status = leaf_for_change(disk, &leaf, error);
+
+	if (status < 0)
+		return status;
+	status = leaf->ops->set_user_item == NULL
+			 ? fail(error, VHDX_E_UNSUPPORTED, "a %s has no metadata items", vhdx_format_name(leaf->format))
+			 : leaf->ops->set_user_item(leaf, item, value, error);
+	return status < 0 ? error_in_file(error, leaf->view.file.name, 0) : VHDX_OK;
+}

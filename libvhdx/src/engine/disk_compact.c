@@ -9,9 +9,10 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "engine/disk.h"
+#include "engine/punch.h"
 
 /* Most blocks are kept, and show it early: the first look is short. */
-enum { FIRST_LOOK = 65536, LOOK = 1 << 20 };
+enum { FIRST_LOOK = 65536, LOOK = PUNCH_BUFFER };
 
 struct run {
 	struct compaction base; /* first: what the format has */
@@ -101,10 +102,19 @@ static int equals_parent(const struct run *r, uint64_t disk_offset, uint64_t len
 	return status;
 }
 
-static int judge(struct compaction *c, uint64_t disk_offset, uint64_t length, bool masks, enum verdict *verdict,
-		 struct vhdx_error *error)
+static int punch(struct run *r, uint64_t disk_offset, uint64_t length, struct vhdx_error *error)
 {
-	struct run *r = (struct run *)c;
+	struct punch p = { .image = r->disk->levels[0].image,
+			   .bytes = r->bytes,
+			   .only_counts = (r->base.flags & VHDX_COMPACT_ESTIMATE) != 0,
+			   .total = &r->base.result.bytes_punched };
+
+	return (r->base.flags & VHDX_COMPACT_PUNCH) != 0 ? punch_zeros(&p, disk_offset, length, error) : VHDX_OK;
+}
+
+static int judge_content(struct run *r, uint64_t disk_offset, uint64_t length, bool masks, enum verdict *verdict,
+			 struct vhdx_error *error)
+{
 	const struct vhdx_compact_options *o = r->options;
 	int status = VHDX_OK;
 	bool yes = false;
@@ -114,17 +124,58 @@ static int judge(struct compaction *c, uint64_t disk_offset, uint64_t length, bo
 		*verdict = VERDICT_UNUSED;
 		return VHDX_OK;
 	}
-	if (masks && (c->flags & VHDX_COMPACT_KEEP_ZEROS) == 0)
+	if (masks && (o->flags & VHDX_COMPACT_KEEP_ZEROS) == 0)
 		status = reads_as_zeros(r, disk_offset, length, &yes, error);
 	if (yes)
 		*verdict = VERDICT_ZERO;
-	if (status < 0 || yes || (c->flags & VHDX_COMPACT_KEEP_EQUAL) != 0 ||
+	if (status < 0 || yes || (o->flags & VHDX_COMPACT_KEEP_EQUAL) != 0 ||
 	    r->disk->levels[0].image->type != VHDX_TYPE_DIFFERENCING)
 		return status;
 	status = equals_parent(r, disk_offset, length, &yes, error);
 	if (yes)
 		*verdict = VERDICT_EQUAL;
 	return status;
+}
+
+static int judge(struct compaction *c, uint64_t disk_offset, uint64_t length, bool masks, enum verdict *verdict,
+		 struct vhdx_error *error)
+{
+	struct run *r = (struct run *)c;
+	int status = judge_content(r, disk_offset, length, masks, verdict, error);
+
+	return status == VHDX_OK && *verdict == VERDICT_KEEP ? punch(r, disk_offset, length, error) : status;
+}
+
+/* Nothing of it can be freed. */
+static int punch_fixed(struct run *r, struct vhdx_error *error)
+{
+	uint64_t size = r->disk->levels[0].image->disk_size;
+	int status = VHDX_OK;
+
+	if ((r->base.flags & VHDX_COMPACT_PUNCH) == 0)
+		return VHDX_OK;
+	for (uint64_t at = 0, part; status == VHDX_OK && at < size; at += part) {
+		part = min_u64(size - at, 32 * MIB);
+		status = r->base.progress(&r->base, at, size, error);
+		if (status == VHDX_OK)
+			status = punch(r, at, part, error);
+	}
+	return status;
+}
+
+static int run(struct run *r, struct vhdx_error *error)
+{
+	struct image *leaf = r->disk->levels[0].image;
+	struct vhdx_usage usage = VHDX_USAGE_INIT;
+	int status = VHDX_OK;
+
+	if (leaf->type == VHDX_TYPE_FIXED)
+		return punch_fixed(r, error);
+	if ((r->base.flags & VHDX_COMPACT_DEFRAG) != 0) {
+		status = leaf->ops->usage(leaf, &usage, error);
+		r->base.result.runs_before = r->base.result.runs_after = usage.runs;
+	}
+	return status == VHDX_OK ? leaf->ops->compact(leaf, &r->base, error) : status;
 }
 
 static int progress(struct compaction *c, uint64_t done, uint64_t total, struct vhdx_error *error)
@@ -159,13 +210,11 @@ int disk_compact(struct vhdx_disk *disk, const struct vhdx_compact_options *opti
 	if (status < 0)
 		return error_in_file(error, leaf->view.file.name, 0);
 	r.base.result.bytes_before = r.base.result.bytes_after = leaf->view.size;
-	if (leaf->type != VHDX_TYPE_FIXED) {
-		r.bytes = memory_allocate(&disk->env, LOOK);
-		r.below = memory_allocate(&disk->env, LOOK);
-		status = r.bytes == NULL || r.below == NULL ? fail_memory(error) : leaf->ops->compact(leaf, &r.base, error);
-		memory_release(&disk->env, r.bytes);
-		memory_release(&disk->env, r.below);
-	}
+	r.bytes = memory_allocate(&disk->env, LOOK);
+	r.below = memory_allocate(&disk->env, LOOK);
+	status = r.bytes == NULL || r.below == NULL ? fail_memory(error) : run(&r, error);
+	memory_release(&disk->env, r.bytes);
+	memory_release(&disk->env, r.below);
 	*result = r.base.result;
 	return status < 0 ? error_in_file(error, leaf->view.file.name, 0) : VHDX_OK;
 }

@@ -85,6 +85,13 @@ struct image_ops {
 	int (*take_items)(struct image *image, struct image *source, struct vhdx_error *error);
 	/* Also of an image open for reading, when VHDX_COMPACT_ESTIMATE is set. */
 	int (*compact)(struct image *image, struct compaction *c, struct vhdx_error *error);
+	/* NULL: the format has no items. All of them, without values, or `only` one. Also of an image open for reading. */
+	int (*user_items)(struct image *image, const struct vhdx_guid *only,
+			  int (*visit)(void *context, const struct vhdx_user_item *item, const uint8_t *value,
+				       struct vhdx_error *error),
+			  void *context, struct vhdx_error *error);
+	/* `value` NULL: takes it away. */
+	int (*set_user_item)(struct image *image, const struct vhdx_user_item *item, const void *value, struct vhdx_error *error);
 };
 
 /* Of an image open for writing. */

@@ -11,12 +11,13 @@ struct usage_runs {
 	uint64_t next_offset; /* and where it would stand to be the neighbour in the file */
 };
 
+/* `slack`: so many bytes between two blocks are only there to align the second one. */
 static inline void usage_add_block(struct vhdx_usage *usage, struct usage_runs *runs, uint64_t block, uint64_t file_offset,
-				   uint64_t stride)
+				   uint64_t stride, uint64_t slack)
 {
 	if (runs->next_block == block && block != 0) {
 		usage->pairs++;
-		if (runs->next_offset == file_offset) {
+		if (runs->next_offset <= file_offset && file_offset - runs->next_offset <= slack) {
 			runs->next_block = block + 1;
 			runs->next_offset = file_offset + stride;
 			return;

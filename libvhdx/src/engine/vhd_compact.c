@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "engine/order.h"
 #include "engine/vhd_writer.h"
 #include "format/fields.h"
 
@@ -85,10 +86,9 @@ static int add_structures(struct compact *k, struct vhdx_error *error)
 	return status;
 }
 
-static int set_entry(struct compact *k, uint64_t block, uint32_t entry, struct vhdx_error *error)
+static int set_entry(struct vhd_writer *w, uint64_t block, uint32_t entry, struct vhdx_error *error)
 {
-	uint64_t place = k->v->dynamic.table_offset + block * 4;
-	struct vhd_writer *w = k->w;
+	uint64_t place = w->v->dynamic.table_offset + block * 4;
 	struct page *page;
 	uint8_t bytes[4];
 	int status = vhd_lock_change(w, error);
@@ -125,7 +125,7 @@ static int judge_block(struct compact *k, uint64_t block, struct vhdx_error *err
 	result->blocks_zero += verdict == VERDICT_ZERO;
 	result->blocks_equal += verdict == VERDICT_EQUAL;
 	k->freed++;
-	return k->w == NULL ? VHDX_OK : set_entry(k, block, VHD_UNALLOCATED, error);
+	return k->w == NULL ? VHDX_OK : set_entry(k->w, block, VHD_UNALLOCATED, error);
 }
 
 static int first_first(const void *a, const void *b)
@@ -154,14 +154,37 @@ static int free_blocks(struct compact *k, struct vhdx_error *error)
 }
 
 /* Nobody reads where things stood, nor stale copies of where they stand now. */
-static void forget(struct compact *k, uint64_t file_offset)
+static void forget(struct vhd_writer *w, uint64_t file_offset)
 {
-	struct image *base = &k->v->base;
+	struct image *base = &w->v->base;
 
 	mutex_lock(&base->cache->fill);
-	pages_sweep(&k->w->pages);
-	cache_forget(base->cache, base->level, file_offset, block_length(k->v));
+	pages_sweep(&w->pages);
+	cache_forget(base->cache, base->level, file_offset, block_length(w->v));
 	mutex_unlock(&base->cache->fill);
+}
+
+/* Whether the bitmap of a block at `file_offset` shares a page with the BAT: a dirty copy of that page must not outlive the bitmap that comes there. */
+static bool is_beside_bat(const struct vhd_image *v, uint64_t file_offset)
+{
+	uint64_t first = round_down(v->dynamic.table_offset, CACHE_PAGE),
+		 last = round_up(v->dynamic.table_offset + (uint64_t)v->dynamic.max_table_entries * 4, CACHE_PAGE);
+
+	return ranges_overlap(file_offset, v->bitmap_size, first, last - first);
+}
+
+int vhd_move_block(struct vhd_writer *w, uint64_t block, uint64_t from, uint64_t to, struct vhdx_error *error)
+{
+	struct image *base = &w->v->base;
+	int status = is_beside_bat(w->v, to) ? vhd_commit(base, error) : VHDX_OK;
+
+	if (status == VHDX_OK)
+		status = writing_move(base, from, to, block_length(w->v), error);
+	forget(w, to);
+	if (status == VHDX_OK)
+		status = set_entry(w, block, (uint32_t)(to / VHD_SECTOR), error);
+	forget(w, from);
+	return status;
 }
 
 /* The host gets the space where blocks stood before it has to give more. */
@@ -177,36 +200,16 @@ static int commit(struct compact *k, struct vhdx_error *error)
 	return status;
 }
 
-static int copy(struct compact *k, const struct item *item, uint64_t to, struct vhdx_error *error)
-{
-	int status = writing_move(&k->v->base, item->file_offset, to, item->length, error);
-
-	if (status != VHDX_E_NO_SPACE || k->pending == 0)
-		return status;
-	status = commit(k, error);
-	return status == VHDX_OK ? writing_move(&k->v->base, item->file_offset, to, item->length, error) : status;
-}
-
-/* Whether the bitmap of a block at `file_offset` shares a page with the BAT: a dirty copy of that page must not outlive the bitmap that comes there. */
-static bool is_beside_bat(const struct vhd_image *v, uint64_t file_offset)
-{
-	uint64_t first = round_down(v->dynamic.table_offset, CACHE_PAGE),
-		 last = round_up(v->dynamic.table_offset + (uint64_t)v->dynamic.max_table_entries * 4, CACHE_PAGE);
-
-	return ranges_overlap(file_offset, v->bitmap_size, first, last - first);
-}
-
 static int move(struct compact *k, struct item *item, uint64_t to, struct vhdx_error *error)
 {
 	struct image *base = &k->v->base;
-	int status = is_beside_bat(k->v, to) ? commit(k, error) : VHDX_OK;
+	int status = vhd_move_block(k->w, item->block, item->file_offset, to, error);
 
-	if (status == VHDX_OK)
-		status = copy(k, item, to, error);
-	forget(k, to);
-	if (status == VHDX_OK)
-		status = set_entry(k, item->block, (uint32_t)(to / VHD_SECTOR), error);
-	forget(k, item->file_offset);
+	if (status == VHDX_E_NO_SPACE && k->pending != 0) { /* what moved has room to give */
+		status = commit(k, error);
+		if (status == VHDX_OK)
+			status = vhd_move_block(k->w, item->block, item->file_offset, to, error);
+	}
 	if (status < 0)
 		return status;
 	k->low = item->file_offset;
@@ -269,7 +272,7 @@ static int move_blocks(struct compact *k, uint64_t *end, struct vhdx_error *erro
 			status = move(k, &k->items[last], to, error);
 		k->c->result.blocks_moved += status == VHDX_OK;
 		gap.start = to + k->items[last].length;
-		last--;
+		k->items[last--].file_offset = to;
 	}
 	*end = max_u64(gap.start, end_of(k, last));
 	return status;
@@ -300,6 +303,90 @@ static int end_file(struct compact *k, uint64_t end, struct vhdx_error *error)
 	return vhd_commit(base, error);
 }
 
+static int by_block(const void *a, const void *b)
+{
+	uint64_t x = ((const struct item *)a)->block, y = ((const struct item *)b)->block;
+
+	return x < y ? -1 : x > y;
+}
+
+static int order_move(void *context, uint32_t number, uint32_t from, uint32_t to, struct vhdx_error *error)
+{
+	struct compact *k = context;
+
+	return vhd_move_block(k->w, number, (uint64_t)from * VHD_SECTOR, (uint64_t)to * VHD_SECTOR, error);
+}
+
+/* Behind everything, over the footer: its copy in front stands for it until the next commit. */
+static int order_spare(void *context, uint32_t *unit, struct vhdx_error *error)
+{
+	struct compact *k = context;
+	struct image *base = &k->v->base;
+	uint64_t place = round_up(k->w->end + k->v->bitmap_size, ALIGN) - k->v->bitmap_size;
+	int status = vhd_check_front_copy(k->w, error);
+
+	if (status < 0)
+		return status;
+	if (place / VHD_SECTOR >= VHD_UNALLOCATED)
+		return fail(error, VHDX_E_NO_SPACE, "the file would exceed 2 TiB, which a VHD cannot address");
+	mutex_lock(&base->cache->fill);
+	vhd_set_end(k->w, place + block_length(k->v));
+	mutex_unlock(&base->cache->fill);
+	atomic_fetch_add(&base->writing->change, 1);
+	*unit = (uint32_t)(place / VHD_SECTOR);
+	return VHDX_OK;
+}
+
+static int order_commit(void *context, struct vhdx_error *error)
+{
+	return vhd_commit(&((struct compact *)context)->v->base, error);
+}
+
+static int order_progress(void *context, uint64_t done, uint64_t total, struct vhdx_error *error)
+{
+	struct compact *k = context;
+	uint64_t before = k->v->base.disk_size + k->c->result.bytes_before;
+
+	return k->c->progress(k->c, before + done, before + total, error);
+}
+
+static int list_in_order(struct compact *k, struct order *order, struct vhdx_error *error)
+{
+	int status = VHDX_OK;
+
+	qsort(k->items, k->count, sizeof(*k->items), by_block);
+	for (size_t i = 0; status == VHDX_OK && i < k->count && k->items[i].block != NO_BLOCK; i++)
+		status = order_add(order, (uint32_t)k->items[i].block, (uint32_t)(k->items[i].file_offset / VHD_SECTOR), error);
+	return status == VHDX_OK ? order_start(order, error) : status;
+}
+
+/* order.h. The file ends again where it ended. */
+static int put_in_order(struct compact *k, struct vhdx_error *error)
+{
+	uint64_t end = k->w != NULL ? k->w->end : 0;
+	struct order order = { .env = k->v->base.env,
+			       .length = block_length(k->v),
+			       .stride = (uint32_t)(block_length(k->v) / VHD_SECTOR),
+			       .slack = vhd_slack(k->v) / VHD_SECTOR,
+			       .context = k };
+	int status;
+
+	if (k->w != NULL) {
+		order.move = order_move;
+		order.spare = order_spare;
+		order.commit = order_commit;
+		order.progress = order_progress;
+	}
+	status = list_in_order(k, &order, error);
+	if (status == VHDX_OK)
+		status = order_run(&order, error);
+	k->c->result.blocks_moved += order.moves;
+	if (status == VHDX_OK)
+		k->c->result.runs_after = order_runs(&order);
+	order_end(&order);
+	return status == VHDX_OK && k->w != NULL && k->w->end != end ? end_file(k, end, error) : status;
+}
+
 static int compact(struct compact *k, struct vhdx_error *error)
 {
 	bool keep_places = (k->c->flags & VHDX_COMPACT_KEEP_PLACES) != 0;
@@ -319,10 +406,11 @@ static int compact(struct compact *k, struct vhdx_error *error)
 	if (status < 0)
 		return status;
 	end = round_up(end, VHD_SECTOR);
-	if (round_up(end + VHD_SECTOR, ALIGN) >= k->c->result.bytes_before)
-		return VHDX_OK;
-	k->c->result.bytes_after = round_up(end + VHD_SECTOR, ALIGN);
-	return k->w == NULL ? VHDX_OK : end_file(k, end, error);
+	if (round_up(end + VHD_SECTOR, ALIGN) < k->c->result.bytes_before) {
+		k->c->result.bytes_after = round_up(end + VHD_SECTOR, ALIGN);
+		status = k->w == NULL ? VHDX_OK : end_file(k, end, error);
+	}
+	return status == VHDX_OK && (k->c->flags & VHDX_COMPACT_DEFRAG) != 0 ? put_in_order(k, error) : status;
 }
 
 int vhd_compact_image(struct image *image, struct compaction *c, struct vhdx_error *error)

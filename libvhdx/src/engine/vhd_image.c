@@ -356,7 +356,7 @@ static int count_entries(void *context, const uint8_t *bytes, uint64_t at, uint6
 		/* blocks aligned to 4 KiB have up to 4 KiB between them and are neighbours all the same */
 		if (c->runs.next_block == block && block != 0 && (uint64_t)entry * VHD_SECTOR - c->runs.next_offset < 4096)
 			c->runs.next_offset = (uint64_t)entry * VHD_SECTOR;
-		usage_add_block(c->usage, &c->runs, block, (uint64_t)entry * VHD_SECTOR, stride);
+		usage_add_block(c->usage, &c->runs, block, (uint64_t)entry * VHD_SECTOR, stride, vhd_slack(v));
 		c->usage->payload_bytes += min_u64(v->base.block_size, v->base.disk_size - (block << v->block_shift));
 		c->usage->file_end = max_u64(c->usage->file_end, (uint64_t)entry * VHD_SECTOR + stride);
 	}

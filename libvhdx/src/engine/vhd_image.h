@@ -27,6 +27,11 @@ struct vhd_image {
 int vhd_check_entry(const struct vhd_image *image, uint64_t block, uint32_t entry, struct vhdx_error *error);
 /* The entry of a block as readers see it, judged: VHD-070, VHD-071. */
 int vhd_load_entry(struct vhd_image *image, uint64_t block, uint32_t *entry, struct vhdx_error *error);
+/* Writers leave so much between two blocks to align the data of the second one (VHD-072); of tiny blocks that would be whole ones. */
+static inline uint32_t vhd_slack(const struct vhd_image *image)
+{
+	return image->base.block_size >= 65536 ? 4095 : 0;
+}
 int vhd_usage(struct image *base, struct vhdx_usage *usage, struct vhdx_error *error);
 
 #endif

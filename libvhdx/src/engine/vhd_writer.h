@@ -66,5 +66,7 @@ int vhd_set_image(struct image *image, const struct image_settings *settings, st
 
 /* vhd_compact.c. To count, an image open for reading will do. */
 int vhd_compact_image(struct image *image, struct compaction *c, struct vhdx_error *error);
+/* Bitmap and data; the old place is free after the next commit. The disk belongs to the caller alone. */
+int vhd_move_block(struct vhd_writer *w, uint64_t block, uint64_t from, uint64_t to, struct vhdx_error *error);
 
 #endif

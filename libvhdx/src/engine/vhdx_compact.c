@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compacting a VHDX file: frees what is not needed, then moves the rest down (vhdx_pack.c). Layer: engine. The disk belongs to the caller alone.
+ * Compacting a VHDX file: frees what is not needed, then moves the rest down (vhdx_pack.c), and into order when that is asked for (vhdx_order.c). Layer: engine. The disk
+ * belongs to the caller alone.
  *
  * Each step is a change as any other one (vhdx_writer.h), so a crash leaves so many of them done, and every state reads the same. vhdx_settle stands between freeing and
  * moving: no log entry holds pages of a sector bitmap block that was freed or will move, and nothing here changes bits. Otherwise replay could write such a page to a place
@@ -143,13 +144,28 @@ static uint64_t end_of(const struct compact *k)
 }
 
 /* What moving would do, and then does: the map tells without a look at any block. */
-static int plan(struct compact *k, struct vhdx_error *error)
+static int plan(struct compact *k, struct packing *packing, struct vhdx_error *error)
 {
 	int status = VHDX_OK;
 
 	if ((k->c->flags & VHDX_COMPACT_KEEP_PLACES) == 0)
-		status = vhdx_pack(k->v, NULL, &k->space, k->c, error);
+		status = vhdx_pack(k->v, NULL, &k->space, packing, k->c, error);
 	k->c->result.bytes_after = end_of(k);
+	return status;
+}
+
+static int plan_all(struct compact *k, struct vhdx_error *error)
+{
+	bool counts_order = k->w == NULL && (k->c->flags & VHDX_COMPACT_DEFRAG) != 0;
+	struct packing packing = { .list = NULL };
+	int status = counts_order ? space_copy(&packing.before, &k->space, error) : VHDX_OK;
+
+	if (status == VHDX_OK)
+		status = plan(k, counts_order ? &packing : NULL, error);
+	if (status == VHDX_OK && counts_order)
+		status = vhdx_put_in_order(k->v, NULL, &packing, k->c, error);
+	memory_release(k->v->base.env, packing.list);
+	space_end(&packing.before);
 	return status;
 }
 
@@ -192,8 +208,26 @@ static int move_down(struct compact *k, struct vhdx_error *error)
 		status = rescan(k, &k->w->space, error);
 	k->c->result.blocks_moved = 0;
 	if (status == VHDX_OK && moved != 0)
-		status = vhdx_pack(k->v, k->w, &k->w->space, k->c, error);
+		status = vhdx_pack(k->v, k->w, &k->w->space, NULL, k->c, error);
 	return status == VHDX_OK ? settle(k, error) : status;
+}
+
+/* Places that blocks left are in use for the map until it is made anew, which needs that all is durable. */
+static int put_in_order(struct compact *k, struct vhdx_error *error)
+{
+	uint64_t moved = k->c->result.blocks_moved;
+	struct vhdx_error ignored;
+	int status = vhdx_put_in_order(k->v, k->w, NULL, k->c, error);
+
+	if (moved == k->c->result.blocks_moved || (status < 0 && status != VHDX_E_CANCELLED))
+		return status;
+	if (status == VHDX_E_CANCELLED) {
+		if (settle(k, &ignored) == VHDX_OK)
+			(void)rescan(k, &k->w->space, &ignored);
+		return status;
+	}
+	status = settle(k, error);
+	return status == VHDX_OK ? rescan(k, &k->w->space, error) : status;
 }
 
 int vhdx_compact_image(struct image *image, struct compaction *c, struct vhdx_error *error)
@@ -207,9 +241,11 @@ int vhdx_compact_image(struct image *image, struct compaction *c, struct vhdx_er
 	if (status == VHDX_OK && k.w != NULL)
 		status = vhdx_scan_space(v, &k.space, false, error);
 	if (status == VHDX_OK)
-		status = plan(&k, error);
+		status = plan_all(&k, error);
 	if (status == VHDX_OK && k.w != NULL)
 		status = move_down(&k, error);
+	if (status == VHDX_OK && k.w != NULL && (c->flags & VHDX_COMPACT_DEFRAG) != 0)
+		status = put_in_order(&k, error);
 	space_end(&k.space);
 	return status;
 }

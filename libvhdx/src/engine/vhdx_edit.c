@@ -145,28 +145,59 @@ static void take_away(struct table *t)
 	put_le16(t->bytes + vhdx_metadata_table_entry_count_at, (uint16_t)(t->count - 1));
 }
 
-static int put_entry(struct vhdx_writer *w, struct table *t, const struct vhdx_metadata_entry *like, uint32_t length,
+/* VHDX-144, VHDX-152. */
+static int check_counts(const struct table *t, const struct vhdx_metadata_entry *like, struct vhdx_error *error)
+{
+	unsigned users = 0;
+
+	for (uint16_t i = 0; i < t->count; i++)
+		users += t->entries[i].is_user;
+	if (t->count == VHDX_MAX_ENTRIES)
+		return fail(error, VHDX_E_NO_SPACE, "the metadata table is full");
+	if (like->is_user && users >= VHDX_MAX_USER_ENTRIES)
+		return fail(error, VHDX_E_NO_SPACE, "the metadata table has %u items of users, and more are not allowed", users);
+	return VHDX_OK;
+}
+
+/* `fresh`: not over the old value. */
+static int put_entry(struct vhdx_writer *w, struct table *t, const struct vhdx_metadata_entry *like, uint32_t length, bool fresh,
 		     uint32_t *offset, struct vhdx_error *error)
 {
 	struct vhdx_metadata_entry entry = *like;
 	bool is_there = t->found < t->count;
+	int status = is_there ? VHDX_OK : check_counts(t, like, error);
 
+	if (status < 0)
+		return status;
 	entry.length = length;
 	entry.offset = 0;
-	if (is_there && length != 0 && length <= t->entries[t->found].length) {
+	if (!fresh && is_there && length != 0 && length <= t->entries[t->found].length) {
 		entry.offset = t->entries[t->found].offset;
 	} else if (length != 0) {
-		int status = find_room(w, t, length, &entry.offset, error);
-
+		status = find_room(w, t, length, &entry.offset, error);
 		if (status < 0)
 			return status;
 	}
-	if (!is_there && t->count == VHDX_MAX_ENTRIES)
-		return fail(error, VHDX_E_NO_SPACE, "the metadata table is full");
 	vhdx_metadata_entry_encode(t->bytes + vhdx_metadata_table_size + (size_t)t->found * vhdx_metadata_entry_size, &entry);
 	put_le16(t->bytes + vhdx_metadata_table_entry_count_at, (uint16_t)(t->count + !is_there));
 	*offset = entry.offset;
 	return VHDX_OK;
+}
+
+/* To where no entry points yet, in as many log entries as it takes. */
+static int write_ahead(struct vhdx_writer *w, const uint8_t *value, uint32_t length, uint64_t place, struct vhdx_error *error)
+{
+	uint32_t most = w->max_entry_pages / 2 * CACHE_PAGE;
+	int status = VHDX_OK;
+
+	for (uint32_t done = 0, part; status == VHDX_OK && done < length; done += part) {
+		struct edit edit = { place + done, value + done, 0 };
+
+		part = length - done < most ? length - done : most;
+		edit.length = part;
+		status = vhdx_edit(w, &edit, 1, error);
+	}
+	return status;
 }
 
 enum { MAX_ALSO = 4 };
@@ -177,12 +208,13 @@ int vhdx_edit_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like
 	struct edit edits[3 + MAX_ALSO];
 	uint64_t region = w->v->metadata.file_offset;
 	size_t count = 0, at;
+	bool is_long = length / CACHE_PAGE > w->max_entry_pages / 2; /* too long to be part of one log entry for sure */
 	uint32_t offset = 0;
 	struct table t;
 	int status = table_load(w, &t, like, error);
 
 	if (status == VHDX_OK && value != NULL)
-		status = put_entry(w, &t, like, length, &offset, error);
+		status = put_entry(w, &t, like, length, is_long, &offset, error);
 	else if (status == VHDX_OK && t.found < t.count)
 		take_away(&t);
 	if (status < 0 || (value == NULL && t.found == t.count)) {
@@ -196,12 +228,15 @@ int vhdx_edit_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like
 	if (value == NULL) {
 		at = vhdx_metadata_table_size + (size_t)(t.count - 1) * vhdx_metadata_entry_size;
 		edits[count++] = (struct edit){ region + at, t.bytes + at, vhdx_metadata_entry_size };
+	} else if (is_long) {
+		status = write_ahead(w, value, length, region + offset, error);
 	} else if (length != 0) {
 		edits[count++] = (struct edit){ region + offset, value, length };
 	}
 	for (size_t i = 0; i < also_count && i < MAX_ALSO; i++)
 		edits[count++] = also[i];
-	status = vhdx_edit(w, edits, count, error);
+	if (status == VHDX_OK)
+		status = vhdx_edit(w, edits, count, error);
 	table_release(w, &t);
 	return status;
 }

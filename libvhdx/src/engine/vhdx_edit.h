@@ -20,8 +20,8 @@ struct edit {
 int vhdx_edit(struct vhdx_writer *w, const struct edit *edits, size_t count, struct vhdx_error *error);
 
 /*
- * Gives an item its value: in its place when it is there and large enough, else in free room of the region. `like` says id and flags. A `value` NULL takes the item
- * away. `also` (may be NULL) goes into the same log entry.
+ * Gives an item its value: in its place when it is there and large enough, else in free room of the region; one that is too long for a log entry in free room in
+ * any case, by entries before the one that names it. `like` says id and flags. A `value` NULL takes the item away. `also` (may be NULL) goes into the same log entry.
  */
 int vhdx_edit_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like, const uint8_t *value, uint32_t length,
 		   const struct edit *also, size_t also_count, struct vhdx_error *error);

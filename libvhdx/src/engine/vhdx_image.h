@@ -32,11 +32,13 @@ struct vhdx_image {
 /* Reads the metadata region into `parameters` and, for differencing disks, the locator. */
 int vhdx_load_metadata(struct vhdx_image *image, struct vhdx_error *error);
 
+typedef int (*vhdx_item_visitor)(void *context, const struct vhdx_metadata_entry *entry, const uint8_t *value,
+				 struct vhdx_error *error);
 /* Calls `visit` with every item that is IsVirtualDisk and none of the six known ones: VHDX-154. */
-int vhdx_visit_virtual_disk_items(struct vhdx_image *image,
-				  int (*visit)(void *context, const struct vhdx_metadata_entry *entry, const uint8_t *value,
-					       struct vhdx_error *error),
-				  void *context, struct vhdx_error *error);
+int vhdx_visit_virtual_disk_items(struct vhdx_image *image, vhdx_item_visitor visit, void *context, struct vhdx_error *error);
+/* Calls it with every item of users, without values; or with `only` that one. VHDX-153. */
+int vhdx_visit_user_items(struct vhdx_image *image, const struct vhdx_guid *only, vhdx_item_visitor visit, void *context,
+			  struct vhdx_error *error);
 
 extern const struct image_ops vhdx_image_ops;
 /* An entry as readers see it. */

@@ -238,4 +238,6 @@ const struct image_ops vhdx_image_ops = {
 	.reserve = vhdx_reserve,
 	.take_items = vhdx_take_items,
 	.compact = vhdx_compact_image,
+	.user_items = vhdx_user_items,
+	.set_user_item = vhdx_set_user_item,
 };

@@ -282,26 +282,43 @@ int vhdx_load_metadata(struct vhdx_image *v, struct vhdx_error *error)
 	return status;
 }
 
-int vhdx_visit_virtual_disk_items(struct vhdx_image *v,
-				  int (*visit)(void *context, const struct vhdx_metadata_entry *entry, const uint8_t *value,
-					       struct vhdx_error *error),
-				  void *context, struct vhdx_error *error)
+static int visit_value(struct vhdx_image *v, const struct vhdx_metadata_entry *e, vhdx_item_visitor visit, void *context,
+		       struct vhdx_error *error)
+{
+	uint8_t *value = memory_allocate(v->base.env, e->length + 1u); /* at most 1 MiB: VHDX-149 */
+	int status = value == NULL ? fail_memory(error)
+				   : view_read(&v->base.view, value, e->length, v->metadata.file_offset + e->offset, error);
+
+	if (status == VHDX_OK)
+		status = visit(context, e, value, error);
+	memory_release(v->base.env, value);
+	return status;
+}
+
+int vhdx_visit_virtual_disk_items(struct vhdx_image *v, vhdx_item_visitor visit, void *context, struct vhdx_error *error)
+{
+	struct table t = { .entries = NULL };
+	int status = load_table(v, &t, error);
+
+	for (uint16_t i = 0; status == VHDX_OK && i < t.count; i++)
+		if (t.entries[i].item == ITEM_UNKNOWN && t.entries[i].is_virtual_disk)
+			status = visit_value(v, &t.entries[i], visit, context, error);
+	memory_release(v->base.env, t.entries);
+	return status;
+}
+
+int vhdx_visit_user_items(struct vhdx_image *v, const struct vhdx_guid *only, vhdx_item_visitor visit, void *context,
+			  struct vhdx_error *error)
 {
 	struct table t = { .entries = NULL };
 	int status = load_table(v, &t, error);
 
 	for (uint16_t i = 0; status == VHDX_OK && i < t.count; i++) {
 		const struct vhdx_metadata_entry *e = &t.entries[i];
-		uint8_t *value;
 
-		if (e->item != ITEM_UNKNOWN || !e->is_virtual_disk)
+		if (!e->is_user || (only != NULL && !guid_equal(&e->item_id, only)))
 			continue;
-		value = memory_allocate(v->base.env, e->length); /* at most 1 MiB: VHDX-149 */
-		status = value == NULL ? fail_memory(error)
-				       : view_read(&v->base.view, value, e->length, v->metadata.file_offset + e->offset, error);
-		if (status == VHDX_OK)
-			status = visit(context, e, value, error);
-		memory_release(v->base.env, value);
+		status = only == NULL ? visit(context, e, NULL, error) : visit_value(v, e, visit, context, error);
 	}
 	memory_release(v->base.env, t.entries);
 	return status;

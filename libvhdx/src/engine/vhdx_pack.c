@@ -16,7 +16,7 @@
 #include "engine/vhdx_writer.h"
 #include "format/vhdx_layout.h"
 
-enum { WINDOW = 1 << 18, BATCH = 64 << 20 };
+enum { WINDOW = 1 << 18, BATCH = 64 << 20, PACKING_MOST = 1 << 22 };
 
 struct item {
 	uint64_t file_offset;
@@ -28,6 +28,7 @@ struct pack {
 	struct vhdx_writer *w;
 	struct space *space;
 	struct space before; /* where blocks stand that count: an estimate leaves the entries of freed ones in the BAT */
+	struct packing *packing;
 	struct compaction *c;
 	uint64_t from[2]; /* payload, bitmap: before this unit there is no room */
 	uint64_t low;     /* the window, as file offsets */
@@ -154,29 +155,43 @@ static int move(struct pack *p, const struct item *item, uint64_t to, uint64_t l
 				 : status;
 }
 
+/* As a plan only. */
+static int pretend(struct pack *p, const struct item *item, uint64_t to, uint64_t length, struct vhdx_error *error)
+{
+	struct packing *plan = p->packing;
+
+	space_cancel(p->space, item->file_offset, min_u64(length, p->space->end * MIB - item->file_offset));
+	if (plan == NULL)
+		return VHDX_OK;
+	if (plan->count == PACKING_MOST)
+		return fail(error, VHDX_E_UNSUPPORTED, "more than %d blocks cannot be put into order", PACKING_MOST);
+	if (!memory_grow(p->v->base.env, (void **)&plan->list, plan->count, sizeof(*plan->list)))
+		return fail_memory(error);
+	plan->list[plan->count++] = (struct packed){ (uint32_t)(item->file_offset / MIB), (uint32_t)(to / MIB) };
+	return VHDX_OK;
+}
+
 /* *found: there was room for it. */
 static int place(struct pack *p, const struct item *item, bool *found, struct vhdx_error *error)
 {
 	bool bitmap = is_bitmap(p, item);
 	uint64_t length = bitmap ? VHDX_BITMAP_BLOCK_SIZE : p->v->base.block_size, to;
-	int status = VHDX_OK;
+	int status;
 
 	*found = space_find(p->space, length, &p->from[bitmap], item->file_offset);
 	if (!*found)
 		return VHDX_OK;
 	to = p->from[bitmap] * MIB;
 	(void)space_take(p->space, to, length);
-	if (p->w != NULL)
-		status = move(p, item, to, length, error);
-	else
-		space_cancel(p->space, item->file_offset, min_u64(length, p->space->end * MIB - item->file_offset));
+	status = p->w != NULL ? move(p, item, to, length, error) : pretend(p, item, to, length, error);
 	p->c->result.blocks_moved += status == VHDX_OK;
 	return status;
 }
 
-int vhdx_pack(struct vhdx_image *v, struct vhdx_writer *w, struct space *space, struct compaction *c, struct vhdx_error *error)
+int vhdx_pack(struct vhdx_image *v, struct vhdx_writer *w, struct space *space, struct packing *packing, struct compaction *c,
+	      struct vhdx_error *error)
 {
-	struct pack p = { .v = v, .w = w, .space = space, .c = c, .high = space_used_end(space) };
+	struct pack p = { .v = v, .w = w, .space = space, .packing = packing, .c = c, .high = space_used_end(space) };
 	bool found = true;
 	int status = space_copy(&p.before, space, error);
 

@@ -42,7 +42,7 @@ static void count_present(struct count *c, uint64_t entry)
 		u->blocks_partial++;
 	else
 		u->blocks_present++;
-	usage_add_block(u, &c->runs, c->block, offset, block_size);
+	usage_add_block(u, &c->runs, c->block, offset, block_size, 0);
 	u->file_end = max_u64(u->file_end, offset + block_size);
 	u->payload_bytes += min_u64(block_size, c->v->base.disk_size - (c->block << c->v->geometry.block_shift));
 }

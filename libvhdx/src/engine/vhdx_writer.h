@@ -73,11 +73,32 @@ int vhdx_resize_image(struct image *image, uint64_t size, struct vhdx_error *err
 int vhdx_reserve(struct image *image, uint64_t length, struct vhdx_error *error);
 int vhdx_take_items(struct image *image, struct image *source, struct vhdx_error *error);
 int vhdx_set_image(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
+/* vhdx_items.c. */
+int vhdx_user_items(struct image *image, const struct vhdx_guid *only,
+		    int (*visit)(void *context, const struct vhdx_user_item *item, const uint8_t *value,
+				 struct vhdx_error *error),
+		    void *context, struct vhdx_error *error);
+int vhdx_set_user_item(struct image *image, const struct vhdx_user_item *item, const void *value, struct vhdx_error *error);
 /* vhdx_compact.c. To count, an image open for reading will do. */
 int vhdx_compact_image(struct image *image, struct compaction *c, struct vhdx_error *error);
+/* What an estimate says of packing. In units of 1 MiB, the highest `from` first. */
+struct packed {
+	uint32_t from;
+	uint32_t to;
+};
+struct packing {
+	struct space before; /* where blocks stand that count: freed ones are still in the BAT */
+	struct packed *list;
+	size_t count;
+};
+
 /* vhdx_pack.c: moves blocks down to where there is room, the last ones first. Everything is in its place, and `space` is all of it. `w` NULL: only
- * marks in `space` where they would go. */
-int vhdx_pack(struct vhdx_image *v, struct vhdx_writer *w, struct space *space, struct compaction *c, struct vhdx_error *error);
+ * marks in `space` where they would go, and tells `packing` (may be NULL; its space is the caller's business). */
+int vhdx_pack(struct vhdx_image *v, struct vhdx_writer *w, struct space *space, struct packing *packing, struct compaction *c,
+	      struct vhdx_error *error);
+/* vhdx_order.c: puts payload blocks into the order of the disk. Everything is in its place. `w` NULL: only counts what would be done after `packing`. */
+int vhdx_put_in_order(struct vhdx_image *v, struct vhdx_writer *w, const struct packing *packing, struct compaction *c,
+		      struct vhdx_error *error);
 
 /* Before the first modification: the space map, headers with new identifiers, the log's first entry (W1, W2). Takes `commit`. */
 int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error);

@@ -4,20 +4,18 @@
  * replaces another), then those with temporary names take their places, then the report is printed. An interrupt is seen by the
  * progress callback while a file is made, and once more before the first replacement; from there on the run completes.
  */
-#include "run.h"
-
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "creation_report.h"
 #include "deterministic.h"
 #include "preset.h"
-#include "report.h"
 #include "source.h"
 #include "target.h"
 
 struct run {
-	struct request *request;
+	struct creation *request;
 	vhdx_disk *parent;
 	struct source source;
 	struct progress progress;
@@ -26,7 +24,7 @@ struct run {
 	size_t begun; /* targets that were looked at */
 };
 
-static int too_small(const struct request *request, uint64_t least, const char *role)
+static int too_small(const struct creation *request, uint64_t least, const char *role)
 {
 	char size[32], other[32];
 
@@ -50,7 +48,7 @@ static bool round_up(uint64_t *size, uint64_t unit)
 /* Said, of the source (whose last sector may be a part of one), or of the parent; then what the preset makes of it. */
 static int settle_size(struct run *run)
 {
-	const struct request *request = run->request;
+	const struct creation *request = run->request;
 	uint64_t source_size = run->source.view.size;
 	uint64_t unit = request->logical_sector_size != 0 ? request->logical_sector_size : 512;
 	uint64_t wanted = request->size != 0 ? request->size : source_size;
@@ -81,7 +79,7 @@ static int settle_size(struct run *run)
 
 static void settle_options(struct run *run)
 {
-	const struct request *request = run->request;
+	const struct creation *request = run->request;
 	struct vhdx_create_options *options = &run->options;
 
 	options->type = (enum vhdx_type)request->type;
@@ -123,7 +121,7 @@ static int make_file(struct run *run, struct target *target)
 	struct vhdx_error error;
 	int status;
 
-	options.format = request_format(run->request, target->path);
+	options.format = creation_format(run->request, target->path);
 	if (run->request->deterministic) {
 		deterministic = deterministic_begin(&options, run->request->now, target->path);
 		options.env = deterministic_env(deterministic);
@@ -142,6 +140,8 @@ static int refuse_files_in_use(struct run *run, const struct target *target)
 {
 	int result = TOOL_DONE;
 
+	if (run->request->over_parent)
+		return TOOL_DONE;
 	if (run->request->from != NULL && strcmp(run->request->from, "-") != 0)
 		result = target_refuse(target, run->request->from, "the source");
 	if (result == TOOL_DONE && run->source.disk != NULL)
@@ -157,7 +157,7 @@ static int refuse_files_in_use(struct run *run, const struct target *target)
 
 static int make_files(struct run *run)
 {
-	const struct request *request = run->request;
+	const struct creation *request = run->request;
 	int result = TOOL_DONE;
 
 	for (size_t i = 0; i < request->file_count && result == TOOL_DONE; i++) {
@@ -172,6 +172,10 @@ static int make_files(struct run *run)
 	}
 	if (result == TOOL_DONE && sys_interrupted())
 		result = tool_fail("interrupted");
+	if (request->over_parent) { /* Windows replaces no file that is open */
+		vhdx_close(run->parent);
+		run->parent = NULL;
+	}
 	for (size_t i = 0; i < request->file_count && result == TOOL_DONE; i++)
 		result = target_commit(&run->targets[i]);
 	return result;
@@ -179,7 +183,7 @@ static int make_files(struct run *run)
 
 static int open_inputs(struct run *run)
 {
-	struct request *request = run->request;
+	struct creation *request = run->request;
 	struct source_request from;
 
 	if (request->parent != NULL)
@@ -196,20 +200,20 @@ static int open_inputs(struct run *run)
 
 static int report(const struct run *run)
 {
-	const struct request *request = run->request;
+	const struct creation *request = run->request;
 	uint64_t size = run->options.size != 0 ? run->options.size : vhdx_disk_size(run->parent);
 	int result = TOOL_DONE;
 
 	for (size_t i = 0; i < request->file_count && result == TOOL_DONE; i++) {
 		if (request->json)
-			result = report_json(request, request->files[i]);
+			result = creation_report_json(request, request->files[i]);
 		else if (!request->quiet)
-			report_line(request, request->files[i], size);
+			creation_report_line(request, request->files[i], size);
 	}
 	return result;
 }
 
-int run_create(struct request *request)
+int creation_run(struct creation *request)
 {
 	struct run run = { .request = request, .options = VHDX_CREATE_OPTIONS_INIT };
 	int result;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What the command line of vhdx-create asks for. Zero and NULL stand for "not said". */
-#ifndef REQUEST_H
-#define REQUEST_H
+/* The making of disks, as vhdx-create is asked for it on its command line, and vhdx-snapshot asks itself. Zero and NULL stand for "not said". */
+#ifndef CREATION_H
+#define CREATION_H
 
 #include "tool.h"
 
-struct request {
+struct creation {
 	/* the disk */
 	int type;   /* enum vhdx_type */
 	int format; /* enum vhdx_format, by --format or a preset; the names of the files decide when ANY */
@@ -35,6 +35,7 @@ struct request {
 	const char *size_text;
 	const char *preset_name;
 	bool force;
+	bool over_parent; /* vhdx-snapshot: the file is one of two names of the parent, and takes that one over */
 	bool quiet;
 	bool json;
 	bool progress;
@@ -44,13 +45,11 @@ struct request {
 	size_t file_count;
 };
 
-/* options.c: fills the request from the words. TOOL_DONE, or the exit status after a message. */
-int request_parse(struct request *request, int argc, char **argv);
-/* check.c: what goes with what; applies the preset, settles the size. */
-int request_check(struct request *request);
+/* What goes with what; applies the preset, settles the size. TOOL_DONE, or the exit status after a message. */
+int creation_check(struct creation *request);
+/* Makes all files or none; prints what was made. Returns the exit status. */
+int creation_run(struct creation *request);
 /* The format of one file: --format, the preset, or its extension; ANY when none says. */
-enum vhdx_format request_format(const struct request *request, const char *file);
-
-extern const char CREATE_HELP[];
+enum vhdx_format creation_format(const struct creation *request, const char *file);
 
 #endif

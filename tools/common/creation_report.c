@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* See report.h. */
-#include "report.h"
+/* See creation_report.h. */
+#include "creation_report.h"
 
 #include "json.h"
 
-static enum vhdx_type type_made(const struct request *request)
+static enum vhdx_type type_made(const struct creation *request)
 {
 	if (request->parent != NULL)
 		return VHDX_TYPE_DIFFERENCING;
 	return request->type == VHDX_TYPE_ANY ? VHDX_TYPE_DYNAMIC : (enum vhdx_type)request->type;
 }
 
-void report_line(const struct request *request, const char *file, uint64_t size)
+void creation_report_line(const struct creation *request, const char *file, uint64_t size)
 {
-	const char *format = vhdx_format_name(request_format(request, file));
+	const char *format = vhdx_format_name(creation_format(request, file));
 	char text[32];
 
 	tool_format_size(size, text, sizeof(text));
@@ -31,7 +31,7 @@ static void put_guid(struct json *json, const char *key, const struct vhdx_guid 
 	json_string(json, key, text);
 }
 
-int report_json(const struct request *request, const char *file)
+int creation_report_json(const struct creation *request, const char *file)
 {
 	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
 	struct vhdx_info info = VHDX_INFO_INIT;
@@ -40,7 +40,7 @@ int report_json(const struct request *request, const char *file)
 	vhdx_disk *disk;
 
 	options.flags = VHDX_OPEN_NO_PARENTS;
-	options.format = request_format(request, file);
+	options.format = creation_format(request, file);
 	if (vhdx_open(&disk, file, &options, &error) != VHDX_OK)
 		return tool_error(&error);
 	if (vhdx_get_info(disk, 0, &info, &error) != VHDX_OK) {

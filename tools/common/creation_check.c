@@ -5,12 +5,12 @@
  */
 #include <string.h>
 
+#include "creation.h"
 #include "deterministic.h"
 #include "name.h"
 #include "preset.h"
-#include "request.h"
 
-enum vhdx_format request_format(const struct request *request, const char *file)
+enum vhdx_format creation_format(const struct creation *request, const char *file)
 {
 	enum vhdx_format named = name_format(file);
 
@@ -19,7 +19,7 @@ enum vhdx_format request_format(const struct request *request, const char *file)
 	return named == VHDX_FORMAT_ANY && request->preset != NULL ? request->preset->format : named;
 }
 
-static int check_operands(struct request *request)
+static int check_operands(struct creation *request)
 {
 	if (request->file_count == 0)
 		return tool_usage("no FILE to create");
@@ -34,7 +34,7 @@ static int check_operands(struct request *request)
 	return TOOL_DONE;
 }
 
-static int check_parent(const struct request *request)
+static int check_parent(const struct creation *request)
 {
 	bool texts = request->parent_relative != NULL || request->parent_absolute != NULL || request->parent_volume != NULL;
 
@@ -56,9 +56,9 @@ static int check_parent(const struct request *request)
 }
 
 /* Options that one of the formats does not have. */
-static int check_format(const struct request *request, const char *file)
+static int check_format(const struct creation *request, const char *file)
 {
-	enum vhdx_format format = request_format(request, file);
+	enum vhdx_format format = creation_format(request, file);
 	enum vhdx_format named = name_format(file);
 
 	if (format == VHDX_FORMAT_ANY)
@@ -81,7 +81,7 @@ static int check_format(const struct request *request, const char *file)
 	return TOOL_DONE;
 }
 
-static int check_formats(const struct request *request)
+static int check_formats(const struct creation *request)
 {
 	int result = TOOL_DONE;
 
@@ -90,7 +90,7 @@ static int check_formats(const struct request *request)
 	return result;
 }
 
-static void apply_preset(struct request *request)
+static void apply_preset(struct creation *request)
 {
 	const struct preset *preset = request->preset;
 
@@ -109,7 +109,7 @@ static void apply_preset(struct request *request)
 		tool_warn("--type wins over --preset %s, but %s", preset->name, preset->because);
 }
 
-static int check_values(struct request *request)
+static int check_values(struct creation *request)
 {
 	if (request->id != NULL && vhdx_guid_parse(&request->disk_id, request->id) != VHDX_OK)
 		return tool_usage("--id wants a GUID, not '%s'", request->id);
@@ -125,7 +125,7 @@ static int check_values(struct request *request)
 	return request->deterministic ? deterministic_time(&request->now) : TOOL_DONE;
 }
 
-static int check_type(const struct request *request)
+static int check_type(const struct creation *request)
 {
 	enum vhdx_type type = (enum vhdx_type)request->type;
 
@@ -136,7 +136,7 @@ static int check_type(const struct request *request)
 	return TOOL_DONE;
 }
 
-int request_check(struct request *request)
+int creation_check(struct creation *request)
 {
 	int result = check_operands(request);
 
