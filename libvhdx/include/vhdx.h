@@ -584,8 +584,9 @@ VHDX_API int vhdx_get_usage(vhdx_disk *disk, unsigned level, struct vhdx_usage *
 }
 #endif
 
-/* making new images, and looking at every structure of a file */
+/* making new images, looking at every structure of a file, and mending it */
 #include "vhdx_create.h"
 #include "vhdx_inspect.h"
+#include "vhdx_repair.h"
 
 #endif

@@ -222,6 +222,11 @@ static void add_places(struct vhd_walk *w)
 	w->place_count = kept;
 }
 
+static uint64_t end_of_places(const struct vhd_walk *w)
+{
+	return w->places[w->place_count - 1].offset + w->places[w->place_count - 1].length;
+}
+
 /* Xen keeps a map behind the BAT, which nothing names: errata E-39. */
 static int look_for_batmap(struct vhd_walk *w)
 {
@@ -264,9 +269,9 @@ int inspect_vhd_bat(struct vhd_walk *w)
 		return fail_memory(w->in->error);
 	b->w = w;
 	b->claims.env = &w->in->env;
-	b->file_end = w->structures_end;
 	status = look_for_batmap(w);
 	add_places(w);
+	b->file_end = max_u64(w->structures_end, end_of_places(w));
 	if (status == VHDX_OK)
 		status = pass_over(b, false);
 	if (status == VHDX_OK)
