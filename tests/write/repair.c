@@ -538,3 +538,86 @@ Test(repair, survives_every_crash, .timeout = 300)
 			crash_everywhere(&damages[i]);
 	specimen_end();
 }
+
+/* A killed writer may have left the header that counts, or the footer, on its way to the disk: it must be there before the other one is written over. */
+static void crash_with_predecessor(const char *name, uint64_t left, size_t length)
+{
+	const struct damage *d = named(name);
+	struct memfile *m = damage_make(d), *before = memfile_copy(m);
+	struct record record = { NULL, 0, 0 };
+	struct crash crash = { d, NULL, memfile_new() };
+	struct vhdx_file file, undo_file = memfile_file(crash.saved, "undo");
+	struct states states = {
+		.record = &record, .samples = 50, .seed = 1, .spoil_below = 192 * 1024, .check = check_state, .context = &crash
+	};
+	struct cowfile *start, *worked;
+	uint8_t *bytes = malloc(length);
+
+	left = left == 0 ? memfile_size(m) - length : left;
+	memfile_read(m, left, bytes, length);
+	recipe_put(before, left + length - 8, 8, 1); /* what it is as long as the last write is on its way */
+	start = cow_of(before);
+	states.start = start;
+	worked = cow_copy(start);
+	worked->record = &record;
+	file = disk_in(worked);
+	cr_assert_eq(file.io->write(file.handle, bytes, length, left, NULL), (int64_t)length);
+	crash.damaged = cow_copy(worked);
+	cr_assert_eq(repair(&file, &undo_file, d->flags).status, VHDX_OK);
+	worked->record = NULL;
+	states.from = 1;
+	cr_assert_eq(states_enumerate(&states), 0);
+	free(bytes);
+	record_clear(&record);
+	cow_free(crash.damaged);
+	cow_free(start);
+	cow_free(worked);
+	memfile_free(crash.saved);
+	memfile_free(m);
+	memfile_free(before);
+}
+
+Test(repair, waits_for_what_a_killed_writer_has_left)
+{
+	crash_with_predecessor("region table 0", RECIPE_HEADER(1), 4096);
+	crash_with_predecessor("footers that differ", 0, 512);
+	specimen_end();
+}
+
+/* A crash while the undo file is made leaves one that is whole, or none. */
+static int check_undo_file(void *context, struct cowfile *state, size_t end, const char *what)
+{
+	const struct damage *d = ((struct crash *)context)->d;
+	struct memfile *m = damage_make(d), *damaged = memfile_copy(m);
+	struct vhdx_file file = memfile_file(m, "disk"), undo_file = cow_file(state, "undo");
+	int status = vhdx_undo(&file, &undo_file, VHDX_UNDO_CHANGED, NULL, NULL);
+
+	(void)end;
+	cr_assert(status == VHDX_OK || status == VHDX_E_NOT_IMAGE, "%s: %d", what, status);
+	expect_equal(m, damaged, d->name, what);
+	memfile_free(m);
+	memfile_free(damaged);
+	return 0;
+}
+
+Test(undo, survives_a_crash_while_it_is_saved)
+{
+	struct crash crash = { named("all of a VHDX"), NULL, NULL };
+	struct memfile *m = damage_make(crash.d);
+	struct record record = { NULL, 0, 0 };
+	struct cowfile *start = cow_new(), *saved = cow_copy(start);
+	struct vhdx_file file = memfile_file(m, "disk"), undo_file = cow_file(saved, "undo");
+	struct states states = {
+		.start = start, .record = &record, .samples = 50, .seed = 1, .check = check_undo_file, .context = &crash
+	};
+
+	saved->record = &record;
+	cr_assert_eq(repair(&file, &undo_file, 0).status, VHDX_OK);
+	saved->record = NULL;
+	cr_assert_eq(states_enumerate(&states), 0);
+	record_clear(&record);
+	cow_free(start);
+	cow_free(saved);
+	memfile_free(m);
+	specimen_end();
+}
