@@ -531,7 +531,7 @@ static void crash_everywhere(const struct damage *d)
 	memfile_free(m);
 }
 
-Test(repair, survives_every_crash, .timeout = 300)
+Test(repair, survives_every_crash)
 {
 	for (unsigned i = 0; i < damage_count; i++)
 		if (damages[i].kind != SPECIMEN_VHDX_HUGE && damages[i].kind != SPECIMEN_VHD_HUGE)
