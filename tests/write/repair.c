@@ -1,26 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Repair: each kind of damage is found, mended by what the file itself knows, and nothing else is touched; undoing it gives every byte back. At every crash point the file
- * is mended by the same repair, or put back by its undo file; failing calls and lack of space lose nothing.
+ * Repair: each kind of damage is found, mended by what the file itself knows, and nothing else is touched; undoing it gives every byte back. Failing calls and lack of
+ * space lose nothing. Crashes: repair_crash.c.
  */
 #include "repairing.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "cowfile.h"
-#include "states.h"
 #include "support/recipe.h"
 #include "support/testenv.h"
 
 #define MIB RECIPE_MIB
-
-static void expect_equal(const struct memfile *a, const struct memfile *b, const char *name, const char *what)
-{
-	uint64_t where = 0;
-
-	cr_assert(memfile_equal(a, b, &where), "%s: %s at 0x%llx", name, what, (unsigned long long)where);
-}
 
 static void undo(const struct damage *d, struct memfile *m, struct memfile *saved, const struct memfile *damaged)
 {
@@ -64,16 +55,6 @@ Test(repair, of_every_damage)
 	for (unsigned i = 0; i < damage_count; i++)
 		check_damage(&damages[i]);
 	specimen_end();
-}
-
-static const struct damage *named(const char *name)
-{
-	unsigned i = 0;
-
-	while (i < damage_count && strcmp(damages[i].name, name) != 0)
-		i++;
-	cr_assert_lt(i, damage_count, "no damage %s", name);
-	return &damages[i];
 }
 
 /* What repair leaves alone: nothing is written, and nothing is said to be mended. */
@@ -148,7 +129,7 @@ Test(repair, of_no_file_that_we_do_not_understand)
 Test(repair, changes_the_identifiers_that_it_must)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		const struct damage *d = named(i == 0 ? "region table 0" : "a broken log");
+		const struct damage *d = damage_named(i == 0 ? "region table 0" : "a broken log");
 		struct memfile *m = damage_make(d), *saved = memfile_new();
 		struct vhdx_file file = memfile_file(m, "disk"), undo_file = memfile_file(saved, "undo");
 		uint8_t before[32], after[32];
@@ -168,7 +149,7 @@ Test(repair, changes_the_identifiers_that_it_must)
 
 Test(repair, keeps_space_when_told_to)
 {
-	const struct damage *d = named("all of a VHDX");
+	const struct damage *d = damage_named("all of a VHDX");
 	struct memfile *m = damage_make(d);
 	struct vhdx_file file = memfile_file(m, "disk");
 	uint64_t size = memfile_size(m);
@@ -177,7 +158,7 @@ Test(repair, keeps_space_when_told_to)
 	cr_assert_eq(o.told, MENDS(HEADER) | MENDS(REGION_TABLE));
 	cr_assert_eq(memfile_size(m), size);
 	memfile_free(m);
-	d = named("footer under junk");
+	d = damage_named("footer under junk");
 	m = damage_make(d);
 	file = memfile_file(m, "disk");
 	size = memfile_size(m);
@@ -191,7 +172,7 @@ Test(repair, keeps_space_when_told_to)
 /* The rest of a block that is cut in two stays, for a salvage. */
 Test(repair, never_writes_over_a_part_of_a_block)
 {
-	const struct damage *d = named("a VHD whose last block is cut");
+	const struct damage *d = damage_named("a VHD whose last block is cut");
 	struct memfile *m = damage_make(d), *before = memfile_copy(m);
 	struct vhdx_file file = memfile_file(m, "disk");
 	uint64_t size = memfile_size(m);
@@ -210,7 +191,7 @@ Test(undo, refuses_what_was_changed_since)
 	static const char *const names[] = { "header 0", "junk before the footer" };
 
 	for (unsigned i = 0; i < 2; i++) {
-		const struct damage *d = named(names[i]);
+		const struct damage *d = damage_named(names[i]);
 		struct memfile *damaged = damage_make(d), *m = memfile_copy(damaged), *saved = memfile_new(), *changed;
 		struct vhdx_file file = memfile_file(m, "disk"), undo_file = memfile_file(saved, "undo");
 		struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
@@ -237,7 +218,7 @@ Test(undo, refuses_what_was_changed_since)
 /* Every byte of it is covered by a checksum, or has no meaning. */
 Test(undo, refuses_a_damaged_undo_file)
 {
-	const struct damage *d = named("all of a VHDX");
+	const struct damage *d = damage_named("all of a VHDX");
 	struct memfile *m = damage_make(d), *saved = memfile_new(), *repaired;
 	struct vhdx_file file = memfile_file(m, "disk"), undo_file = memfile_file(saved, "undo");
 	uint64_t size;
@@ -275,7 +256,7 @@ Test(undo, refuses_a_damaged_undo_file)
 
 Test(repair, wants_an_undo_file)
 {
-	struct memfile *m = damage_make(named("header 0")), *before = memfile_copy(m);
+	struct memfile *m = damage_make(damage_named("header 0")), *before = memfile_copy(m);
 	struct vhdx_file file = memfile_file(m, "disk");
 	struct vhdx_repair_options options = VHDX_REPAIR_OPTIONS_INIT;
 
@@ -417,207 +398,5 @@ Test(repair, survives_lack_of_memory)
 			if (status == VHDX_OK)
 				break;
 		}
-	specimen_end();
-}
-
-/* Crashes */
-
-struct crash {
-	const struct damage *d;
-	struct cowfile *damaged;
-	struct memfile *saved;
-};
-
-/* Holes are what holds zeros, in pieces of 64 KiB. */
-static int tell_extent(void *handle, struct vhdx_file_extent *extent, uint64_t offset, uint64_t length, struct vhdx_error *error)
-{
-	static const uint8_t zeros[MEMFILE_PAGE];
-	uint8_t page[MEMFILE_PAGE];
-	uint64_t part = MEMFILE_PAGE - offset % MEMFILE_PAGE;
-
-	(void)error;
-	extent->length = part < length ? part : length;
-	cow_read(handle, page, (size_t)extent->length, offset);
-	extent->is_hole = memcmp(page, zeros, (size_t)extent->length) == 0;
-	return VHDX_OK;
-}
-
-/* A file that can tell holes, and make them anywhere. */
-static struct vhdx_file disk_in(struct cowfile *c)
-{
-	static struct vhdx_io io;
-	struct vhdx_file file = cow_file(c, "disk");
-
-	io = *file.io;
-	io.punch = io.zero;
-	io.extent = tell_extent;
-	file.io = &io;
-	return file;
-}
-
-static struct cowfile *cow_of(struct memfile *m)
-{
-	static uint8_t page[65536];
-	struct cowfile *c = cow_new();
-	struct vhdx_file file = cow_file(c, "disk"), source = memfile_file(m, "disk");
-	struct vhdx_file_extent extent;
-
-	cr_assert_eq(file.io->set_size(file.handle, memfile_size(m), NULL), VHDX_OK);
-	for (uint64_t at = 0; at < memfile_size(m); at += extent.length) {
-		cr_assert_eq(source.io->extent(source.handle, &extent, at, memfile_size(m) - at, NULL), VHDX_OK);
-		for (uint64_t done = 0; !extent.is_hole && done < extent.length; done += sizeof(page)) {
-			size_t part = extent.length - done < sizeof(page) ? (size_t)(extent.length - done) : sizeof(page);
-
-			memfile_read(m, at + done, page, part);
-			cow_write(c, page, part, at + done);
-		}
-	}
-	return c;
-}
-
-static int check_state(void *context, struct cowfile *state, size_t end, const char *what)
-{
-	struct crash *crash = context;
-	const struct damage *d = crash->d;
-	struct cowfile *copy = cow_copy(state);
-	struct vhdx_file file = disk_in(copy), undo_file = memfile_file(crash->saved, "undo");
-	struct memfile *kept = memfile_copy(crash->saved);
-	struct vhdx_error error = { .message = "" };
-	struct outcome o;
-
-	(void)end;
-	undo_file = memfile_file(kept, "undo");
-	cr_assert_eq(vhdx_undo(&file, &undo_file, VHDX_UNDO_CHANGED, NULL, &error), VHDX_OK, "%s, %s: %s", d->name, what,
-		     error.message);
-	cr_assert(cow_equal(copy, crash->damaged), "%s, %s: not put back", d->name, what);
-	cow_free(copy);
-	memfile_free(kept);
-	file = disk_in(state);
-	if (!d->loses)
-		expect_content(d, &file, what);
-	o = repair(&file, NULL, d->flags | VHDX_REPAIR_NO_UNDO);
-	cr_assert_eq(o.status, VHDX_OK, "%s, %s: %s", d->name, what, o.error.message);
-	expect_mended(d, &file, what);
-	return 0;
-}
-
-static void crash_everywhere(const struct damage *d)
-{
-	struct memfile *m = damage_make(d);
-	struct record record = { NULL, 0, 0 };
-	struct crash crash = { d, cow_of(m), memfile_new() };
-	struct cowfile *worked = cow_copy(crash.damaged);
-	struct vhdx_file file = disk_in(worked), undo_file = memfile_file(crash.saved, "undo");
-	struct states states = { .start = crash.damaged,
-				 .record = &record,
-				 .samples = 50,
-				 .seed = 1,
-				 .spoil_below = 192 * 1024,
-				 .spoil_footers = true,
-				 .check = check_state,
-				 .context = &crash };
-
-	worked->record = &record;
-	cr_assert_eq(repair(&file, &undo_file, d->flags).status, VHDX_OK);
-	worked->record = NULL;
-	if (d->mends != 0) {
-		cr_assert_eq(states_enumerate(&states), 0);
-		cr_assert_gt(states.made, 2, "%s", d->name);
-	}
-	record_clear(&record);
-	cow_free(crash.damaged);
-	cow_free(worked);
-	memfile_free(crash.saved);
-	memfile_free(m);
-}
-
-Test(repair, survives_every_crash)
-{
-	for (unsigned i = 0; i < damage_count; i++)
-		if (damages[i].kind != SPECIMEN_VHDX_HUGE && damages[i].kind != SPECIMEN_VHD_HUGE)
-			crash_everywhere(&damages[i]);
-	specimen_end();
-}
-
-/* A killed writer may have left the header that counts, or the footer, on its way to the disk: it must be there before the other one is written over. */
-static void crash_with_predecessor(const char *name, uint64_t left, size_t length)
-{
-	const struct damage *d = named(name);
-	struct memfile *m = damage_make(d), *before = memfile_copy(m);
-	struct record record = { NULL, 0, 0 };
-	struct crash crash = { d, NULL, memfile_new() };
-	struct vhdx_file file, undo_file = memfile_file(crash.saved, "undo");
-	struct states states = {
-		.record = &record, .samples = 50, .seed = 1, .spoil_below = 192 * 1024, .check = check_state, .context = &crash
-	};
-	struct cowfile *start, *worked;
-	uint8_t *bytes = malloc(length);
-
-	left = left == 0 ? memfile_size(m) - length : left;
-	memfile_read(m, left, bytes, length);
-	recipe_put(before, left + length - 8, 8, 1); /* what it is as long as the last write is on its way */
-	start = cow_of(before);
-	states.start = start;
-	worked = cow_copy(start);
-	worked->record = &record;
-	file = disk_in(worked);
-	cr_assert_eq(file.io->write(file.handle, bytes, length, left, NULL), (int64_t)length);
-	crash.damaged = cow_copy(worked);
-	cr_assert_eq(repair(&file, &undo_file, d->flags).status, VHDX_OK);
-	worked->record = NULL;
-	states.from = 1;
-	cr_assert_eq(states_enumerate(&states), 0);
-	free(bytes);
-	record_clear(&record);
-	cow_free(crash.damaged);
-	cow_free(start);
-	cow_free(worked);
-	memfile_free(crash.saved);
-	memfile_free(m);
-	memfile_free(before);
-}
-
-Test(repair, waits_for_what_a_killed_writer_has_left)
-{
-	crash_with_predecessor("region table 0", RECIPE_HEADER(1), 4096);
-	crash_with_predecessor("footers that differ", 0, 512);
-	specimen_end();
-}
-
-/* A crash while the undo file is made leaves one that is whole, or none. */
-static int check_undo_file(void *context, struct cowfile *state, size_t end, const char *what)
-{
-	const struct damage *d = ((struct crash *)context)->d;
-	struct memfile *m = damage_make(d), *damaged = memfile_copy(m);
-	struct vhdx_file file = memfile_file(m, "disk"), undo_file = cow_file(state, "undo");
-	int status = vhdx_undo(&file, &undo_file, VHDX_UNDO_CHANGED, NULL, NULL);
-
-	(void)end;
-	cr_assert(status == VHDX_OK || status == VHDX_E_NOT_IMAGE, "%s: %d", what, status);
-	expect_equal(m, damaged, d->name, what);
-	memfile_free(m);
-	memfile_free(damaged);
-	return 0;
-}
-
-Test(undo, survives_a_crash_while_it_is_saved)
-{
-	struct crash crash = { named("all of a VHDX"), NULL, NULL };
-	struct memfile *m = damage_make(crash.d);
-	struct record record = { NULL, 0, 0 };
-	struct cowfile *start = cow_new(), *saved = cow_copy(start);
-	struct vhdx_file file = memfile_file(m, "disk"), undo_file = cow_file(saved, "undo");
-	struct states states = {
-		.start = start, .record = &record, .samples = 50, .seed = 1, .check = check_undo_file, .context = &crash
-	};
-
-	saved->record = &record;
-	cr_assert_eq(repair(&file, &undo_file, 0).status, VHDX_OK);
-	saved->record = NULL;
-	cr_assert_eq(states_enumerate(&states), 0);
-	record_clear(&record);
-	cow_free(start);
-	cow_free(saved);
-	memfile_free(m);
 	specimen_end();
 }

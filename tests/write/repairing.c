@@ -315,3 +315,20 @@ void expect_mended(const struct damage *d, const struct vhdx_file *file, const c
 	if (!d->loses)
 		expect_content(d, file, what);
 }
+
+const struct damage *damage_named(const char *name)
+{
+	unsigned i = 0;
+
+	while (i < damage_count && strcmp(damages[i].name, name) != 0)
+		i++;
+	cr_assert_lt(i, damage_count, "no damage %s", name);
+	return &damages[i];
+}
+
+void expect_equal(const struct memfile *a, const struct memfile *b, const char *name, const char *what)
+{
+	uint64_t where = 0;
+
+	cr_assert(memfile_equal(a, b, &where), "%s: %s at 0x%llx", name, what, (unsigned long long)where);
+}

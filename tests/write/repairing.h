@@ -22,6 +22,7 @@ struct damage {
 extern const struct damage damages[];
 extern const unsigned damage_count;
 
+const struct damage *damage_named(const char *name);
 /* A damaged copy. */
 struct memfile *damage_make(const struct damage *d);
 /* What the file and the undo file are after a repair. */
@@ -39,6 +40,7 @@ struct findings {
 struct findings look(const struct vhdx_file *file);
 /* Fails the test unless the disk in `file` reads as the one in `model` of the same kind. */
 void expect_content(const struct damage *d, const struct vhdx_file *file, const char *what);
+void expect_equal(const struct memfile *a, const struct memfile *b, const char *name, const char *what);
 /* Sound as far as can be, with the content that it had. */
 void expect_mended(const struct damage *d, const struct vhdx_file *file, const char *what);
 
