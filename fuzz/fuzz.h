@@ -39,7 +39,7 @@ struct fuzz_target {
 /* Every one there is; the last has no name. */
 extern const struct fuzz_target *const fuzz_targets[];
 extern const struct fuzz_target fuzz_open, fuzz_log, fuzz_metadata, fuzz_vhd, fuzz_chain, fuzz_create, fuzz_struct, fuzz_script,
-	fuzz_change, fuzz_merge, fuzz_convert;
+	fuzz_change, fuzz_merge, fuzz_convert, fuzz_repair;
 
 enum { FUZZ_INPUT_MAX = 4096 };
 

@@ -593,9 +593,10 @@ VHDX_API int vhdx_get_usage(vhdx_disk *disk, unsigned level, struct vhdx_usage *
 }
 #endif
 
-/* making new images, metadata items of users, and looking at every structure of a file */
+/* making new images, metadata items of users, looking at every structure of a file, and mending it */
 #include "vhdx_create.h"
 #include "vhdx_inspect.h"
 #include "vhdx_items.h"
+#include "vhdx_repair.h"
 
 #endif

@@ -37,11 +37,23 @@ struct vhdx_field {
 
 enum vhdx_severity { VHDX_SEVERITY_NOTE = 0, VHDX_SEVERITY_WARNING = 1, VHDX_SEVERITY_ERROR = 2 };
 
+/* What vhdx_repair (vhdx_repair.h) does about a finding. */
+enum vhdx_mend {
+	VHDX_MEND_NONE = 0,         /* nothing: it cannot be put right without knowing what was lost, or is no harm */
+	VHDX_MEND_HEADER = 1,       /* VHDX: a header is written anew from the good one */
+	VHDX_MEND_REGION_TABLE = 2, /* VHDX: a copy of the region table from the one that counts */
+	VHDX_MEND_LOG = 3,          /* VHDX: the pending log is replayed */
+	VHDX_MEND_DISCARD_LOG = 4,  /* VHDX: a log that cannot be replayed is thrown away, with VHDX_REPAIR_DISCARD_LOG only */
+	VHDX_MEND_FOOTER = 5,       /* VHD: a footer from its copy */
+	VHDX_MEND_SPACE = 6         /* space that belongs to nothing is given back to the host */
+};
+
 struct vhdx_finding {
 	enum vhdx_severity severity;
 	const char *rule;      /* "" when it is no rule's */
 	uint64_t file_offset;  /* or VHDX_NO_OFFSET */
 	const char *message;   /* one line */
+	enum vhdx_mend mend;
 };
 
 struct vhdx_inspect_options {

@@ -6,6 +6,7 @@
  *
  *   an open finds damage and the inspection no error
  *   a structure with a wrong checksum, or a field that says nothing of content, changes what is read
+ *   a repair leaves something to mend, changes what is read, or cannot be undone
  *   a write that succeeds is not read back after reopening, or changes anything else
  *
  *   matrix [--every N] [SPECIMEN...]     prints "N images, 0 violations"; status 1 when there is one
@@ -36,7 +37,7 @@ struct matrix {
 	struct memfile *image; /* damaged */
 	bool must_read_same;
 	char what[300];
-	unsigned long images, opened, written;
+	unsigned long images, opened, written, repaired;
 	unsigned violations;
 };
 
@@ -180,13 +181,82 @@ static void write_to(struct matrix *x)
 		compare_written(x);
 }
 
+static int count_step(void *context, const struct vhdx_repair_step *step)
+{
+	(void)step;
+	++*(unsigned *)context;
+	return 0;
+}
+
+/* Its status; `steps` of them were told. */
+static int repair(struct matrix *x, struct memfile *image, struct memfile *undo, unsigned *steps)
+{
+	struct vhdx_repair_options options = VHDX_REPAIR_OPTIONS_INIT;
+	struct vhdx_file file = memfile_file(image, "image"), undo_file = memfile_file(undo, "undo");
+
+	*steps = 0;
+	options.env = &x->env.env;
+	options.undo = &undo_file;
+	options.context = steps;
+	options.on_step = count_step;
+	return vhdx_repair(&file, &options, NULL);
+}
+
+static void compare_repaired(struct matrix *x, struct memfile *repaired)
+{
+	struct memfile *image = x->image;
+	vhdx_disk *disk = NULL;
+
+	x->image = repaired;
+	if (open_image(x, &disk, 0, NULL) < 0) {
+		violate(x, "does not open after a repair", "");
+	} else {
+		read_samples(x, disk, &x->after);
+		for (unsigned i = 0; i < x->samples; i++) {
+			if (x->found.status[i] == x->after.status[i] &&
+			    (x->found.status[i] != VHDX_OK || same_sample(x, &x->found, &x->after, i)))
+				continue;
+			violate(x, "reads otherwise after a repair", "");
+			break;
+		}
+		(void)vhdx_close(disk);
+	}
+	x->image = image;
+}
+
+static void mend(struct matrix *x, bool opens)
+{
+	struct memfile *copy = memfile_copy(x->image), *undo = memfile_new(), *rest = memfile_new();
+	struct vhdx_file file = memfile_file(copy, "image"), undo_file = memfile_file(undo, "undo");
+	unsigned steps, more;
+
+	if (repair(x, copy, undo, &steps) == VHDX_OK && steps != 0) {
+		x->repaired++;
+		if (opens)
+			compare_repaired(x, copy);
+		if (repair(x, copy, rest, &more) != VHDX_OK || more != 0)
+			violate(x, "a repair leaves something for the next one", "");
+		if (vhdx_undo(&file, &undo_file, 0, &x->env.env, NULL) != VHDX_OK || !memfile_equal(copy, x->image, NULL))
+			violate(x, "a repair cannot be undone", "");
+	} else if (!memfile_equal(copy, x->image, NULL)) {
+		violate(x, "a repair without steps changes the file", "");
+	}
+	memfile_free(copy);
+	memfile_free(undo);
+	memfile_free(rest);
+}
+
 static void try_image(struct matrix *x)
 {
+	bool opens;
+
 	unsigned long calls = 0;
 
 	x->images++;
 	testenv_start(&x->env, 1);
-	if (look(x))
+	opens = look(x);
+	mend(x, opens);
+	if (opens)
 		write_to(x);
 	for (int call = 0; call < MEMFILE_CALLS; call++)
 		calls += memfile_count(x->image, (enum memfile_call)call);
@@ -370,8 +440,8 @@ static unsigned run(const struct specimen *s, unsigned every)
 	for (size_t i = 0; i < s->part_count; i++)
 		try_part(x, &s->parts[i], every);
 	try_cuts(x, every);
-	printf("%-14s %7lu images, %7lu opened, %7lu written, %u violations\n", s->name, x->images, x->opened, x->written,
-	       x->violations);
+	printf("%-14s %7lu images, %7lu opened, %7lu repaired, %7lu written, %u violations\n", s->name, x->images, x->opened,
+	       x->repaired, x->written, x->violations);
 	violations = x->violations;
 	free(x);
 	return violations;

@@ -20,5 +20,5 @@ int vhdx_inspect(const struct vhdx_file *file, const struct vhdx_inspect_options
 		return fail(error, VHDX_E_ARGUMENT, "0x%x is no set of parts", options.parts);
 	if (options.parts == 0)
 		options.parts = VHDX_PART_ALL;
-	return inspect_file(file, &options, error);
+	return inspect_file(file, &options, NULL, error);
 }

@@ -73,13 +73,23 @@ static void sort(const struct claims *claims)
 	}
 }
 
+void claims_sort(struct claims *claims)
+{
+	if (!is_sorted(claims))
+		sort(claims);
+}
+
+struct range claims_get(const struct claims *claims, size_t index)
+{
+	return *at(claims, index);
+}
+
 void claims_settle(struct claims *claims)
 {
 	uint64_t end = 0;
 	size_t count = 0;
 
-	if (!is_sorted(claims))
-		sort(claims);
+	claims_sort(claims);
 	for (size_t i = 0; i < claims->count; i++) {
 		struct range range = *at(claims, i);
 		uint64_t range_end = range.offset + range.length, twice = min_u64(end, range_end);

@@ -25,7 +25,11 @@ struct claims {
 
 /* Notes [offset, offset + length), whose end fits 64 bits. Returns VHDX_OK or VHDX_E_NO_MEMORY. */
 int claims_add(struct claims *claims, uint64_t offset, uint64_t length, struct vhdx_error *error);
-/* After the last claims_add: finds what is claimed twice. */
+/* Puts them in order, after the last claims_add. */
+void claims_sort(struct claims *claims);
+/* The n-th, of sorted ones in their order; they may overlap. */
+struct range claims_get(const struct claims *claims, size_t index);
+/* Finds what is claimed twice. */
 void claims_settle(struct claims *claims);
 /* Whether a byte of [offset, offset + length) is claimed twice. */
 bool claims_hit(const struct claims *claims, uint64_t offset, uint64_t length);

@@ -30,14 +30,23 @@ int inspect_judged(struct inspection *in, enum vhdx_severity severity, int statu
 	/* no structure has as many checks as there is room; if one had, the last problems would share a place */
 	problem = &in->problems[in->problem_count < INSPECT_PROBLEMS ? in->problem_count++ : INSPECT_PROBLEMS - 1];
 	problem->severity = severity;
+	problem->mend = VHDX_MEND_NONE;
 	problem->what = in->why;
 	return VHDX_OK;
 }
 
-int inspect_finding(struct inspection *in, enum vhdx_part part, enum vhdx_severity severity, const struct vhdx_error *what)
+void inspect_mends(struct inspection *in, enum vhdx_mend mend)
 {
-	struct vhdx_finding finding = { severity, what->rule, what->file_offset, what->message };
+	in->problems[in->problem_count - 1].mend = mend;
+}
 
+int inspect_finding(struct inspection *in, enum vhdx_part part, enum vhdx_severity severity, enum vhdx_mend mend,
+		    const struct vhdx_error *what)
+{
+	struct vhdx_finding finding = { severity, what->rule, what->file_offset, what->message, mend };
+
+	in->has_errors = in->has_errors || severity == VHDX_SEVERITY_ERROR;
+	in->is_foreign = in->is_foreign || (severity == VHDX_SEVERITY_ERROR && what->status == VHDX_E_UNSUPPORTED);
 	if (in->options->on_finding == NULL || (severity != VHDX_SEVERITY_ERROR && !inspect_wants(in, part)))
 		return VHDX_OK;
 	return in->options->on_finding(in->options->context, &finding) == 0 ? VHDX_OK : cancelled(in);
@@ -48,7 +57,7 @@ int inspect_problems(struct inspection *in, enum vhdx_part part)
 	int status = VHDX_OK;
 
 	for (size_t i = 0; status == VHDX_OK && i < in->problem_count; i++)
-		status = inspect_finding(in, part, in->problems[i].severity, &in->problems[i].what);
+		status = inspect_finding(in, part, in->problems[i].severity, in->problems[i].mend, &in->problems[i].what);
 	in->problem_count = 0;
 	return status;
 }
@@ -212,9 +221,11 @@ static int detect(struct inspection *in, enum vhdx_format *out)
 		return VHDX_OK;
 	status = peek(in, bytes, sizeof(bytes), in->size - vhd_footer_size);
 	if (status == VHDX_OK && vhd_footer_present(bytes) && vhd_footer_decode(&footer, bytes, 0, false, &in->why) == VHDX_OK &&
-	    footer.disk_type == VHD_DISK_FIXED)
+	    footer.disk_type == VHD_DISK_FIXED) {
+		in->is_foreign = true;
 		status = inspect_say(in, VHDX_PART_HEADERS, VHDX_SEVERITY_ERROR, RULE_NONE, in->size - vhd_footer_size,
 				     "the file begins as a VHDX and ends as a fixed VHD; shown as VHDX");
+	}
 	return status;
 }
 
@@ -228,7 +239,8 @@ static int run(struct inspection *in)
 	return format == VHDX_FORMAT_VHDX ? inspect_vhdx(in) : inspect_vhd(in);
 }
 
-int inspect_file(const struct vhdx_file *file, const struct vhdx_inspect_options *options, struct vhdx_error *error)
+int inspect_file(const struct vhdx_file *file, const struct vhdx_inspect_options *options, struct inspect_follow *follow,
+		 struct vhdx_error *error)
 {
 	struct vhdx_env env = env_complete(options->env);
 	struct inspection *in = memory_zeroed(&env, sizeof(*in));
@@ -239,6 +251,7 @@ int inspect_file(const struct vhdx_file *file, const struct vhdx_inspect_options
 	in->env = env;
 	in->file = file;
 	in->options = options;
+	in->follow = follow;
 	in->error = error;
 	for (size_t i = field_count; i != 0; i--)
 		in->first_field[fields[i - 1].structure] = i - 1;

@@ -26,7 +26,19 @@ enum { INSPECT_PROBLEMS = 16, INSPECT_TEXT_SIZE = UTF8_SIZE(32768) };
 
 struct inspect_problem {
 	enum vhdx_severity severity;
+	enum vhdx_mend mend;
 	struct vhdx_error what; /* rule, place and message */
+};
+
+struct inspection;
+struct vhdx_walk;
+struct vhd_walk;
+
+/* What follows the walk while all that it has found is there: repair.h. */
+struct inspect_follow {
+	int (*vhdx)(struct inspect_follow *follow, struct vhdx_walk *walk);
+	int (*vhd)(struct inspect_follow *follow, struct vhd_walk *walk);
+	struct claims *leaks; /* gets the places that belong to nothing */
 };
 
 struct inspection {
@@ -40,6 +52,9 @@ struct inspection {
 	size_t problem_count;
 	size_t first_field[STRUCTURE_COUNT]; /* index in fields[] */
 	char *text;                          /* INSPECT_TEXT_SIZE, for values */
+	struct inspect_follow *follow;       /* or NULL */
+	bool has_errors;                     /* so far */
+	bool is_foreign;                     /* something in it is not for us to know, or it may be another format's */
 };
 
 /* One structure to be told. */
@@ -53,7 +68,9 @@ struct inspect_item {
 	const char *note;
 };
 
-int inspect_file(const struct vhdx_file *file, const struct vhdx_inspect_options *options, struct vhdx_error *error);
+/* `follow` may be NULL. */
+int inspect_file(const struct vhdx_file *file, const struct vhdx_inspect_options *options, struct inspect_follow *follow,
+		 struct vhdx_error *error);
 int inspect_vhdx(struct inspection *in);
 int inspect_vhd(struct inspection *in);
 
@@ -72,6 +89,8 @@ static inline bool inspect_wants_fields(const struct inspection *in, enum vhdx_p
  * result is VHDX_OK; any other failure ends the walk and is returned.
  */
 int inspect_judged(struct inspection *in, enum vhdx_severity severity, int status);
+/* What would mend the problem that was found last. */
+void inspect_mends(struct inspection *in, enum vhdx_mend mend);
 #define inspect_broken(in, severity, rule, place, ...) inspect_judged(in, severity, broken(&(in)->why, rule, place, __VA_ARGS__))
 
 /*
@@ -86,9 +105,12 @@ int inspect_field(struct inspection *in, const struct inspect_item *item, struct
 /* Tells the problems alone. Of parts that were not asked for, errors are told all the same. */
 int inspect_problems(struct inspection *in, enum vhdx_part part);
 /* Tells one finding at once. */
-int inspect_finding(struct inspection *in, enum vhdx_part part, enum vhdx_severity severity, const struct vhdx_error *what);
+int inspect_finding(struct inspection *in, enum vhdx_part part, enum vhdx_severity severity, enum vhdx_mend mend,
+		    const struct vhdx_error *what);
+#define inspect_say_mend(in, part, severity, mend, rule, place, ...)                                                             \
+	((void)broken(&(in)->why, rule, place, __VA_ARGS__), inspect_finding(in, part, severity, mend, &(in)->why))
 #define inspect_say(in, part, severity, rule, place, ...)                                                                        \
-	((void)broken(&(in)->why, rule, place, __VA_ARGS__), inspect_finding(in, part, severity, &(in)->why))
+	inspect_say_mend(in, part, severity, VHDX_MEND_NONE, rule, place, __VA_ARGS__)
 
 /* Writes the value of a field to in->text, with the note (or NULL) behind it. */
 void inspect_value(struct inspection *in, const struct field_info *field, const uint8_t *bytes, const char *note);

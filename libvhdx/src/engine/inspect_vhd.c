@@ -135,6 +135,12 @@ static void judge_footer(struct vhd_walk *w)
 	judge_geometry(in, f, place);
 }
 
+/* Of a fixed disk there is no copy. */
+static enum vhdx_mend mending(const struct vhd_walk *w)
+{
+	return w->has_footer && w->footer.disk_type != VHD_DISK_FIXED && !w->in->is_foreign ? VHDX_MEND_FOOTER : VHDX_MEND_NONE;
+}
+
 static int tell_footer(struct vhd_walk *w, const struct place *place, unsigned index)
 {
 	struct inspection *in = w->in;
@@ -148,7 +154,10 @@ static int tell_footer(struct vhd_walk *w, const struct place *place, unsigned i
 				     .note = name };
 
 	in->why = place->why;
-	inspect_judged(in, w->has_footer ? VHDX_SEVERITY_WARNING : VHDX_SEVERITY_ERROR, place->status);
+	if (place->status < 0) {
+		inspect_judged(in, w->has_footer ? VHDX_SEVERITY_WARNING : VHDX_SEVERITY_ERROR, place->status);
+		inspect_mends(in, mending(w));
+	}
 	if (place->status == VHDX_OK && (index == END) == w->is_at_end)
 		judge_footer(w);
 	return inspect_structure(in, &item);
@@ -190,14 +199,16 @@ static int compare(struct vhd_walk *w, const struct place *places)
 	if (!w->has_footer || w->footer.disk_type == VHD_DISK_FIXED)
 		return VHDX_OK;
 	if (!w->is_at_end)
-		return inspect_say(in, VHDX_PART_HEADERS, VHDX_SEVERITY_WARNING, RULE_VHD_027, places[END].offset,
-				   "the footer at the end of the file is lost; its copy in front is used");
+		return inspect_say_mend(in, VHDX_PART_HEADERS, VHDX_SEVERITY_WARNING, mending(w), RULE_VHD_027,
+					places[END].offset,
+					"the footer at the end of the file is lost; its copy in front is used");
 	if (!places[FRONT].is_present)
-		return inspect_say(in, VHDX_PART_HEADERS, VHDX_SEVERITY_WARNING, RULE_VHD_005, 0,
-				   "there is no copy of the footer in front");
+		return inspect_say_mend(in, VHDX_PART_HEADERS, VHDX_SEVERITY_WARNING, mending(w), RULE_VHD_005, 0,
+					"there is no copy of the footer in front");
 	if (places[FRONT].status == VHDX_OK && memcmp(places[END].bytes, places[FRONT].bytes, length) != 0)
-		return inspect_say(in, VHDX_PART_HEADERS, VHDX_SEVERITY_WARNING, RULE_VHD_028, 0,
-				   "the copy of the footer in front differs from the footer at the end; that at the end counts");
+		return inspect_say_mend(
+			in, VHDX_PART_HEADERS, VHDX_SEVERITY_WARNING, mending(w), RULE_VHD_028, 0,
+			"the copy of the footer in front differs from the footer at the end; that at the end counts");
 	return VHDX_OK;
 }
 
@@ -216,6 +227,11 @@ static int walk(struct vhd_walk *w, struct place *places)
 	if (status < 0)
 		return status;
 	choose(w, places);
+	for (unsigned i = 0; i < 2; i++) {
+		memcpy(w->footers[i], places[i].bytes, vhd_footer_size);
+		w->are_valid[i] = places[i].status == VHDX_OK;
+	}
+	w->is_short = places[END].is_present && places[END].offset + vhd_footer_size > w->in->size;
 	shows_front = places[FRONT].is_present && !(w->has_footer && w->footer.disk_type == VHD_DISK_FIXED);
 	if (places[END].is_present)
 		status = tell_footer(w, &places[END], END);
@@ -226,7 +242,9 @@ static int walk(struct vhd_walk *w, struct place *places)
 	if (status < 0 || w->footer.disk_type == VHD_DISK_FIXED)
 		return status;
 	status = inspect_vhd_dynamic(w);
-	return status == VHDX_OK && w->has_bat ? inspect_vhd_bat(w) : status;
+	if (status == VHDX_OK && w->has_bat)
+		status = inspect_vhd_bat(w);
+	return status == VHDX_OK && w->in->follow != NULL ? w->in->follow->vhd(w->in->follow, w) : status;
 }
 
 int inspect_vhd(struct inspection *in)

@@ -5,10 +5,12 @@
  * when a table is lost; only the first of a run is told as a field.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "engine/claims.h"
 #include "engine/inspect_vhd.h"
+#include "engine/leaks.h"
 #include "engine/usage.h"
 
 enum { SPARE = 65536 }; /* aligning blocks and footer, and how Windows makes empty disks, leave less than this between them */
@@ -20,6 +22,7 @@ struct bat {
 	uint64_t unused; /* entries beyond the disk that are not default */
 	uint64_t file_end;
 	struct claims claims;
+	struct leaks leaks;
 };
 
 static uint64_t place_of(const struct bat *b, uint64_t block)
@@ -153,6 +156,12 @@ static int pass_over(struct bat *b, bool is_telling)
 	return status == VHDX_OK && is_telling ? end_zeros(b, b->w->block_count) : status;
 }
 
+/* Where an entry is wrong, its block may be in the space that none claims. */
+static enum vhdx_mend freeing(const struct vhd_walk *w)
+{
+	return w->has_footer && !w->in->has_errors && !w->in->is_foreign && !w->has_foreign ? VHDX_MEND_SPACE : VHDX_MEND_NONE;
+}
+
 /* Entries beyond the disk, places that were not compared, bytes behind the last block. */
 static int tell_notes(struct bat *b)
 {
@@ -169,9 +178,83 @@ static int tell_notes(struct bat *b)
 			"the blocks are scattered over more than %d places; only the first ones were searched for overlaps",
 			CLAIMS_CHUNK * CLAIMS_CHUNKS);
 	if (status == VHDX_OK && b->file_end < w->limit && w->limit - b->file_end >= SPARE)
-		status = inspect_say(w->in, VHDX_PART_BAT, VHDX_SEVERITY_NOTE, RULE_VHD_073, b->file_end,
-				     "%" PRIu64 " bytes follow the last block", w->limit - b->file_end);
+		status = inspect_say_mend(w->in, VHDX_PART_BAT, VHDX_SEVERITY_NOTE, freeing(w), RULE_VHD_073, b->file_end,
+					  "%" PRIu64 " bytes follow the last block", w->limit - b->file_end);
+	if (status == VHDX_OK && b->leaks.places != 0)
+		status = inspect_say_mend(w->in, VHDX_PART_BAT, VHDX_SEVERITY_NOTE, freeing(w), RULE_VHD_073, b->leaks.first,
+					  "%" PRIu64 " bytes in %" PRIu64 " places of the file belong to nothing", b->leaks.bytes,
+					  b->leaks.places);
 	return status;
+}
+
+static void add_place(struct vhd_walk *w, uint64_t offset, uint64_t length)
+{
+	if (offset < w->in->size && length != 0)
+		w->places[w->place_count++] = (struct range){ offset, min_u64(length, w->in->size - offset) };
+}
+
+/* Everything but blocks and the footer at the end. What a locator has to spare is counted in bytes by some writers, in sectors by others: VHD-055. */
+static void add_places(struct vhd_walk *w)
+{
+	size_t kept = 0;
+
+	add_place(w, 0, VHD_SECTOR);
+	add_place(w, w->dynamic_offset, vhd_dynamic_header_size);
+	add_place(w, w->dynamic.table_offset, (uint64_t)w->dynamic.max_table_entries * vhd_bat_entry_size);
+	for (unsigned i = 0; i < VHD_LOCATOR_COUNT; i++) {
+		const struct vhd_locator *l = &w->dynamic.locators[i];
+		uint64_t length = max_u64(l->data_length, l->data_space);
+
+		if (l->data_space <= VHD_MAX_LOCATOR_LENGTH / VHD_SECTOR)
+			length = max_u64(length, (uint64_t)l->data_space * VHD_SECTOR);
+		if (l->platform_code != 0)
+			add_place(w, l->data_offset, length);
+	}
+	ranges_sort(w->places, w->place_count);
+	for (size_t i = 0; i < w->place_count; i++) {
+		struct range *last = kept == 0 ? NULL : &w->places[kept - 1], next = w->places[i];
+
+		if (last != NULL && next.offset <= last->offset + last->length)
+			last->length = max_u64(last->length, next.offset + next.length - last->offset);
+		else
+			w->places[kept++] = next;
+	}
+	w->place_count = kept;
+}
+
+static uint64_t end_of_places(const struct vhd_walk *w)
+{
+	return w->places[w->place_count - 1].offset + w->places[w->place_count - 1].length;
+}
+
+/* Xen keeps a map behind the BAT, which nothing names: errata E-39. */
+static int look_for_batmap(struct vhd_walk *w)
+{
+	uint64_t place = round_up(w->dynamic.table_offset + (uint64_t)w->dynamic.max_table_entries * vhd_bat_entry_size,
+				  VHD_SECTOR);
+	uint8_t cookie[8];
+	int status = file_read(w->in->file, cookie, sizeof(cookie), place, w->in->error);
+
+	w->has_foreign = status == VHDX_OK && memcmp(cookie, "tdbatmap", sizeof(cookie)) == 0;
+	return status;
+}
+
+/* Between the structures and blocks, all of which are claimed but not settled yet; not behind the last one. */
+static int find_leaks(struct bat *b)
+{
+	struct vhd_walk *w = b->w;
+	uint64_t end = w->structures_end;
+
+	claims_sort(&b->claims);
+	if (b->claims.is_full || w->has_foreign)
+		return VHDX_OK;
+	for (size_t i = 0; i < b->claims.count; i++) {
+		struct range range = claims_get(&b->claims, i);
+
+		end = max_u64(end, range.offset + range.length);
+	}
+	b->leaks.list = w->in->follow != NULL ? w->in->follow->leaks : NULL;
+	return leaks_find(&b->leaks, w->in->file, &b->claims, w->places, w->place_count, 0, min_u64(end, w->limit), w->in->error);
 }
 
 int inspect_vhd_bat(struct vhd_walk *w)
@@ -186,13 +269,21 @@ int inspect_vhd_bat(struct vhd_walk *w)
 		return fail_memory(w->in->error);
 	b->w = w;
 	b->claims.env = &w->in->env;
-	b->file_end = w->structures_end;
-	status = pass_over(b, false);
+	status = look_for_batmap(w);
+	add_places(w);
+	b->file_end = max_u64(w->structures_end, end_of_places(w));
+	if (status == VHDX_OK)
+		status = pass_over(b, false);
+	if (status == VHDX_OK)
+		status = find_leaks(b);
 	claims_settle(&b->claims);
 	if (status == VHDX_OK)
 		status = pass_over(b, true);
 	if (status == VHDX_OK)
 		status = tell_notes(b);
+	w->knows_end = status == VHDX_OK;
+	w->file_end = b->file_end;
+	w->leaked = b->leaks.bytes;
 	claims_release(&b->claims);
 	memory_release(&w->in->env, b);
 	return status;

@@ -16,6 +16,7 @@ static int tell_identifier(struct vhdx_walk *w)
 
 	if (status < 0)
 		return status;
+	w->is_identified = vhdx_identifier_present(w->page) && size >= VHDX_HEADER_SECTION_SIZE;
 	if (!vhdx_identifier_present(w->page))
 		inspect_broken(in, VHDX_SEVERITY_ERROR, RULE_VHDX_010, 0, "the file does not begin with 'vhdxfile'");
 	if (size < VHDX_HEADER_SECTION_SIZE)
@@ -55,21 +56,25 @@ static int choose(struct vhdx_walk *w, struct slot *slots)
 	bool equal = both && slots[0].header.sequence_number == slots[1].header.sequence_number;
 
 	w->has_header = slots[0].is_valid || slots[1].is_valid;
+	w->has_bad_header = w->has_header && !both;
 	if (!w->has_header)
 		return inspect_say(in, VHDX_PART_HEADERS, VHDX_SEVERITY_ERROR, RULE_VHDX_019, slots[0].why.file_offset,
 				   "neither header is valid: %s; %s", slots[0].why.message, slots[1].why.message);
 	w->v.header_slot = !slots[0].is_valid ||
 			   (slots[1].is_valid && slots[1].header.sequence_number > slots[0].header.sequence_number);
 	w->v.header = slots[w->v.header_slot].header;
+	w->is_usable = vhdx_header_check(&w->v.header, 0, &in->why) == VHDX_OK;
 	slots[w->v.header_slot].note = equal  ? "current: the first of two equal ones"
 				       : both ? "current: the greater one"
 					      : "current: the only valid header";
 	if (!equal)
 		return VHDX_OK;
-	if (memcmp(slots[0].bytes, slots[1].bytes, vhdx_header_size) != 0)
+	if (memcmp(slots[0].bytes, slots[1].bytes, vhdx_header_size) != 0) {
+		w->is_usable = false;
 		return inspect_say(in, VHDX_PART_HEADERS, VHDX_SEVERITY_ERROR, RULE_VHDX_037,
 				   VHDX_HEADER_OFFSET(1) + vhdx_header_sequence_number_at,
 				   "both headers have sequence number %" PRIu64 " but differ", slots[0].header.sequence_number);
+	}
 	return inspect_say(in, VHDX_PART_HEADERS, VHDX_SEVERITY_NOTE, RULE_VHDX_037,
 			   VHDX_HEADER_OFFSET(1) + vhdx_header_sequence_number_at,
 			   "both headers are identical, with sequence number %" PRIu64, slots[0].header.sequence_number);
@@ -89,6 +94,7 @@ static int tell_slot(struct vhdx_walk *w, const struct slot *slot, unsigned numb
 	if (!slot->is_valid) {
 		in->why = slot->why;
 		inspect_judged(in, w->has_header ? VHDX_SEVERITY_WARNING : VHDX_SEVERITY_ERROR, in->why.status);
+		inspect_mends(in, inspect_vhdx_may_mend(w) ? VHDX_MEND_HEADER : VHDX_MEND_NONE);
 	} else if (w->has_header && w->v.header_slot == number) {
 		struct vhdx_header header = slot->header;
 		int status = vhdx_header_check(&header, item.file_offset, &in->why);
@@ -122,6 +128,7 @@ static int tell_headers(struct vhdx_walk *w)
 
 static int walk(struct vhdx_walk *w)
 {
+	struct inspection *in = w->in;
 	int status = tell_identifier(w);
 
 	if (status == VHDX_OK)
@@ -137,7 +144,7 @@ static int walk(struct vhdx_walk *w)
 		status = inspect_vhdx_metadata(w);
 	if (status == VHDX_OK && w->has_bat && w->has_parameters)
 		status = inspect_vhdx_bat(w);
-	return status;
+	return status == VHDX_OK && in->follow != NULL ? in->follow->vhdx(in->follow, w) : status;
 }
 
 int inspect_vhdx(struct inspection *in)

@@ -18,12 +18,21 @@
 struct vhdx_walk {
 	struct inspection *in;
 	struct vhdx_image v; /* filled as far as the file tells */
+	bool is_identified;  /* in front */
 	bool has_header;     /* v.header and v.header_slot */
-	bool has_log;        /* a log is pending and its place is sound */
+	bool is_usable;      /* and the header is one that we know */
+	bool has_bad_header; /* the other slot holds none */
+	bool is_pending;     /* a log is pending */
+	bool has_log;        /* and its place is sound */
 	bool has_sequence;   /* and `scan` holds its entries */
 	bool has_bat;        /* v.bat */
 	bool has_metadata;   /* v.metadata */
 	bool has_parameters; /* v.parameters, and all of them are sound */
+	unsigned table_used; /* region table that counts */
+	bool has_table;      /* it is valid */
+	bool has_bad_table;  /* the other one is not as it is */
+	uint64_t file_end;   /* of the last structure; 0: unknown */
+	uint64_t leaked;     /* bytes in places that belong to nothing */
 	struct log_scan scan;
 	struct vhdx_error replay; /* why replay fails, when its status is not 0 */
 	uint8_t *page;            /* 64 KiB for one structure */
@@ -37,6 +46,12 @@ int inspect_vhdx_regions(struct vhdx_walk *w);
 int inspect_vhdx_metadata(struct vhdx_walk *w);
 int inspect_vhdx_locator(struct vhdx_walk *w, const struct vhdx_metadata_entry *entry);
 int inspect_vhdx_bat(struct vhdx_walk *w);
+
+/* Whether repair may write headers: the file shows in front what it is, and its header is one of a version that we know. */
+static inline bool inspect_vhdx_may_mend(const struct vhdx_walk *w)
+{
+	return w->is_identified && w->is_usable && !w->in->is_foreign;
+}
 
 /* Room for an item of the table or for one more structure. */
 enum { INSPECT_PAGE = 65536 };

@@ -93,6 +93,17 @@ static int pass_over_rest(struct bat_walk *b)
 			    : VHDX_OK;
 }
 
+/* A fixed disk keeps its length and the room for blocks that it does not have (VHDX-164). Where an entry is wrong, its block may be in the space that none claims. */
+static bool is_fixed(const struct bat_walk *b)
+{
+	return b->w->v.parameters.leave_block_allocated && !b->w->v.parameters.has_parent;
+}
+
+static enum vhdx_mend freeing(const struct bat_walk *b)
+{
+	return !b->w->in->has_errors && inspect_vhdx_may_mend(b->w) && !is_fixed(b) ? VHDX_MEND_SPACE : VHDX_MEND_NONE;
+}
+
 /* What the entries say together. */
 static int tell_notes(struct bat_walk *b)
 {
@@ -116,15 +127,46 @@ static int tell_notes(struct bat_walk *b)
 			"the blocks are scattered over more than %d places; only the first ones were searched for overlaps",
 			CLAIMS_CHUNK * CLAIMS_CHUNKS);
 	if (status == VHDX_OK && b->file_end < size)
-		status = inspect_say(in, VHDX_PART_BAT, VHDX_SEVERITY_NOTE, RULE_NONE, b->file_end,
-				     "%" PRIu64 " bytes follow the last structure of the file", size - b->file_end);
+		status = inspect_say_mend(in, VHDX_PART_BAT, VHDX_SEVERITY_NOTE, freeing(b), RULE_NONE, b->file_end,
+					  "%" PRIu64 " bytes follow the last structure of the file", size - b->file_end);
 	return status;
+}
+
+/* Of the claims, which are all there are, but not settled yet. */
+static int find_leaks(struct bat_walk *b)
+{
+	struct vhdx_image *v = &b->w->v;
+	struct inspection *in = b->w->in;
+	uint64_t end = v->reserved_end;
+
+	claims_sort(&b->claims);
+	if (b->claims.is_full || is_fixed(b))
+		return VHDX_OK;
+	for (size_t i = 0; i < b->claims.count; i++) {
+		struct range range = claims_get(&b->claims, i);
+
+		end = max_u64(end, range.offset + range.length);
+	}
+	b->leaks.list = in->follow != NULL ? in->follow->leaks : NULL;
+	return leaks_find(&b->leaks, in->file, &b->claims, v->reserved, v->reserved_count, VHDX_HEADER_SECTION_SIZE,
+			  min_u64(end, v->base.view.size), in->error);
+}
+
+static int tell_leaks(struct bat_walk *b)
+{
+	if (b->leaks.places == 0)
+		return VHDX_OK;
+	return inspect_say_mend(b->w->in, VHDX_PART_BAT, VHDX_SEVERITY_NOTE, freeing(b), RULE_NONE, b->leaks.first,
+				"%" PRIu64 " bytes in %" PRIu64 " places of the file belong to nothing", b->leaks.bytes,
+				b->leaks.places);
 }
 
 static int pass_all(struct bat_walk *b)
 {
 	int status = pass_over(b, COLLECT);
 
+	if (status == VHDX_OK && !b->keeps_places)
+		status = find_leaks(b);
 	claims_settle(&b->claims);
 	if (status == VHDX_OK)
 		status = pass_over(b, TELL);
@@ -132,12 +174,16 @@ static int pass_all(struct bat_walk *b)
 		status = pass_over_rest(b);
 	if (status == VHDX_OK)
 		status = tell_notes(b);
-	if (status < 0 || b->anchors == 0)
-		return status;
-	claims_release(&b->claims);
-	status = pass_over(b, COLLECT_ALL);
-	claims_settle(&b->claims);
-	return status == VHDX_OK ? pass_over(b, TELL_ANCHORS) : status;
+	if (status == VHDX_OK && b->keeps_places) {
+		claims_release(&b->claims);
+		status = pass_over(b, COLLECT_ALL);
+		if (status == VHDX_OK)
+			status = find_leaks(b);
+		claims_settle(&b->claims);
+		if (status == VHDX_OK)
+			status = pass_over(b, TELL_ANCHORS);
+	}
+	return status == VHDX_OK ? tell_leaks(b) : status;
 }
 
 int inspect_vhdx_bat(struct vhdx_walk *w)
@@ -165,6 +211,8 @@ int inspect_vhdx_bat(struct vhdx_walk *w)
 	b->stride = (UINT64_C(1) << w->v.geometry.chunk_shift) + 1;
 	b->file_end = max_u64(VHDX_HEADER_SECTION_SIZE, w->v.reserved_end);
 	status = pass_all(b);
+	w->file_end = b->file_end;
+	w->leaked = b->leaks.bytes;
 	claims_release(&b->claims);
 	memory_release(&in->env, b);
 	return status;

@@ -13,6 +13,7 @@
 
 #include "engine/claims.h"
 #include "engine/inspect_vhdx.h"
+#include "engine/leaks.h"
 
 /* In place of a payload block: the entry is that of a sector bitmap. */
 #define NO_BLOCK UINT64_MAX
@@ -30,6 +31,8 @@ struct bat_walk {
 	uint64_t unused, first_unused; /* entries that nothing needs and that are not zero */
 	uint64_t file_end;             /* of the last structure */
 	struct claims claims;
+	bool keeps_places;  /* some block without data does */
+	struct leaks leaks; /* places between the blocks that belong to nothing */
 };
 
 /* Notes the place of a block whose entry is sound. */

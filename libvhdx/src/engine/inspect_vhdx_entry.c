@@ -168,6 +168,7 @@ int inspect_bat_collect(struct bat_walk *b, uint64_t index, uint64_t block, uint
 	if (block == NO_BLOCK) {
 		counts = b->w->v.parameters.has_parent && vhdx_check_bitmap_entry(&b->w->v, index, entry, &in->why) == VHDX_OK;
 	} else if (is_anchor(entry)) {
+		b->keeps_places = true;
 		counts = b->pass == COLLECT_ALL && anchor_fits(b, entry);
 		length = b->w->v.base.block_size;
 	} else {

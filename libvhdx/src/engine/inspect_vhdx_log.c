@@ -27,6 +27,11 @@ static int read_sector(struct vhdx_walk *w, uint64_t sector, uint8_t *bytes)
 	return file_read(w->in->file, bytes, VHDX_LOG_SECTOR, sector_offset(w, sector), w->in->error);
 }
 
+static enum vhdx_mend discarding(const struct vhdx_walk *w)
+{
+	return inspect_vhdx_may_mend(w) ? VHDX_MEND_DISCARD_LOG : VHDX_MEND_NONE;
+}
+
 /* Scans the ring and lays the pending changes over the file, as an open does. */
 int inspect_vhdx_log_find(struct vhdx_walk *w)
 {
@@ -38,11 +43,12 @@ int inspect_vhdx_log_find(struct vhdx_walk *w)
 	if (!w->has_log)
 		return VHDX_OK;
 	w->has_log = range_fits(h->log_offset, h->log_length, view->size);
+	w->is_pending = true;
 	if (!w->has_log)
-		return inspect_say(in, VHDX_PART_LOG, VHDX_SEVERITY_ERROR, RULE_VHDX_035,
-				   VHDX_HEADER_OFFSET(w->v.header_slot) + vhdx_header_log_offset_at,
-				   "the log at 0x%" PRIx64 ", 0x%" PRIx32 " bytes, exceeds the file of %" PRIu64 " bytes",
-				   h->log_offset, h->log_length, view->size);
+		return inspect_say_mend(in, VHDX_PART_LOG, VHDX_SEVERITY_ERROR, discarding(w), RULE_VHDX_035,
+					VHDX_HEADER_OFFSET(w->v.header_slot) + vhdx_header_log_offset_at,
+					"the log at 0x%" PRIx64 ", 0x%" PRIx32 " bytes, exceeds the file of %" PRIu64 " bytes",
+					h->log_offset, h->log_length, view->size);
 	status = log_scan(&w->scan, &in->env, in->file, h, &in->why);
 	w->has_sequence = status == VHDX_OK;
 	if (status == VHDX_OK) {
@@ -52,7 +58,8 @@ int inspect_vhdx_log_find(struct vhdx_walk *w)
 	}
 	in->size = view->size;
 	if (status == VHDX_E_DAMAGED || status == VHDX_E_UNSUPPORTED)
-		return w->has_sequence ? VHDX_OK : inspect_finding(in, VHDX_PART_LOG, VHDX_SEVERITY_ERROR, &in->why);
+		return w->has_sequence ? VHDX_OK
+				       : inspect_finding(in, VHDX_PART_LOG, VHDX_SEVERITY_ERROR, discarding(w), &in->why);
 	if (status < 0)
 		*in->error = in->why;
 	return status;
@@ -157,7 +164,10 @@ static int tell_entry(struct vhdx_walk *w, size_t index)
 		judge_offsets(in, &entry->header, item.file_offset);
 	if (order + 1 == w->scan.active_count) {
 		in->why = w->replay;
-		inspect_judged(in, VHDX_SEVERITY_ERROR, w->replay.status);
+		if (w->replay.status < 0) {
+			inspect_judged(in, VHDX_SEVERITY_ERROR, w->replay.status);
+			inspect_mends(in, discarding(w));
+		}
 	}
 	status = inspect_structure(in, &item);
 	return status == VHDX_OK && inspect_wants(in, VHDX_PART_LOG) ? tell_body(w, entry->sector, &entry->header) : status;
@@ -172,10 +182,11 @@ static int tell_replay(struct vhdx_walk *w)
 		bytes += view->pieces[i].length;
 		pages += view->pieces[i].length / VHDX_LOG_SECTOR;
 	}
-	return inspect_say(w->in, VHDX_PART_LOG, VHDX_SEVERITY_NOTE, RULE_NONE, w->v.header.log_offset,
-			   "a log is pending: of %zu valid entries %zu are active; replay would write %" PRIu64 " pages, %" PRIu64
-			   " bytes; the file would have %" PRIu64 " bytes",
-			   w->scan.entry_count, w->scan.active_count, pages, bytes, view->size);
+	return inspect_say_mend(w->in, VHDX_PART_LOG, VHDX_SEVERITY_NOTE,
+				inspect_vhdx_may_mend(w) ? VHDX_MEND_LOG : VHDX_MEND_NONE, RULE_NONE, w->v.header.log_offset,
+				"a log is pending: of %zu valid entries %zu are active; replay would write %" PRIu64
+				" pages, %" PRIu64 " bytes; the file would have %" PRIu64 " bytes",
+				w->scan.entry_count, w->scan.active_count, pages, bytes, view->size);
 }
 
 /* CRC-32C of an entry around the ring, in pieces of one sector. */

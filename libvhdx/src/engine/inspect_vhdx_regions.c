@@ -142,6 +142,7 @@ static int tell_copy(struct vhdx_walk *w, const struct copy *copy, const struct 
 	if (!copy->is_valid) {
 		in->why = copy->why;
 		inspect_judged(in, used->is_valid ? VHDX_SEVERITY_WARNING : VHDX_SEVERITY_ERROR, in->why.status);
+		inspect_mends(in, used->is_valid && inspect_vhdx_may_mend(w) ? VHDX_MEND_REGION_TABLE : VHDX_MEND_NONE);
 	}
 	status = inspect_structure(in, &item);
 	for (uint32_t i = 0; status == VHDX_OK && i < copy->count; i++)
@@ -193,9 +194,13 @@ int inspect_vhdx_regions(struct vhdx_walk *w)
 		return fail_memory(in->error);
 	for (unsigned i = 0; status == VHDX_OK && i < 2; i++)
 		status = tell_copy(w, &copies[i], used);
-	if (status == VHDX_OK && copies[0].is_valid && copies[1].is_valid && memcmp(w->page, w->table, VHDX_TABLE_SIZE) != 0)
-		status = inspect_say(in, VHDX_PART_REGIONS, VHDX_SEVERITY_WARNING, RULE_VHDX_060, copies[1].offset,
-				     "the two region tables are valid but differ; the first one counts");
+	w->table_used = used->number;
+	w->has_table = used->is_valid;
+	w->has_bad_table = used->is_valid && memcmp(w->page, w->table, VHDX_TABLE_SIZE) != 0;
+	if (status == VHDX_OK && w->has_bad_table && copies[0].is_valid && copies[1].is_valid)
+		status = inspect_say_mend(in, VHDX_PART_REGIONS, VHDX_SEVERITY_WARNING,
+					  inspect_vhdx_may_mend(w) ? VHDX_MEND_REGION_TABLE : VHDX_MEND_NONE, RULE_VHDX_060,
+					  copies[1].offset, "the two region tables are valid but differ; the first one counts");
 	if (w->has_header && w->v.header.log_length != 0)
 		reserve(w, w->v.header.log_offset, w->v.header.log_length);
 	return status == VHDX_OK ? judge_overlap(w, used->offset) : status;

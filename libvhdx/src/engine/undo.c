@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/undo.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/checked.h"
+#include "base/crc32c.h"
+#include "format/undo.h"
+#include "io/file.h"
+
+enum { FRONT = 320 * 1024, BACK = 512 };
+
+/*
+ * What changes whenever an image is written: the header section of a VHDX; of a VHD, its beginning and the footer at its end, which moves with every new block.
+ */
+static int fingerprint(const struct vhdx_file *file, uint8_t *buffer, uint64_t size, uint32_t *crc, struct vhdx_error *error)
+{
+	int status = file_read(file, buffer, FRONT, 0, error);
+
+	*crc = crc32c(0, buffer, FRONT);
+	if (status < 0 || size < BACK)
+		return status;
+	status = file_read(file, buffer, BACK, size - BACK, error);
+	*crc = crc32c(*crc, buffer, BACK);
+	return status;
+}
+
+int undo_begin(struct undo *u, struct vhdx_error *error)
+{
+	int status = file_get_size(u->file, &u->old_size, error);
+
+	u->end = UNDO_RECORDS;
+	u->buffer = memory_allocate(u->env, UNDO_RECORD + UNDO_MOST);
+	return status == VHDX_OK && u->buffer == NULL ? fail_memory(error) : status;
+}
+
+static int put_record(struct undo *u, struct undo_record *record, struct vhdx_error *error)
+{
+	size_t length = UNDO_RECORD + (record->is_zero ? 0 : (size_t)record->length);
+	int status;
+
+	undo_record_encode(u->buffer, record);
+	status = file_write(u->undo, u->buffer, length, u->end, error);
+	u->end += length;
+	return status;
+}
+
+static int save_piece(struct undo *u, uint64_t file_offset, uint64_t length, bool is_hole, struct vhdx_error *error)
+{
+	struct undo_record record = { file_offset, length, is_hole, 0 };
+
+	if (!is_hole) {
+		int status = file_read(u->file, u->buffer + UNDO_RECORD, (size_t)length, file_offset, error);
+
+		if (status < 0)
+			return status;
+		record.is_zero = bytes_are_zero(u->buffer + UNDO_RECORD, (size_t)length);
+		record.checksum = record.is_zero ? 0 : crc32c(0, u->buffer + UNDO_RECORD, (size_t)length);
+	}
+	return put_record(u, &record, error);
+}
+
+int undo_save(struct undo *u, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
+{
+	uint64_t end = file_offset >= u->old_size ? file_offset : file_offset + min_u64(length, u->old_size - file_offset);
+	int status = VHDX_OK;
+
+	while (u->undo != NULL && status == VHDX_OK && file_offset < end) {
+		struct vhdx_file_extent extent;
+		uint64_t part;
+
+		status = file_extent(u->file, &extent, file_offset, end - file_offset, error);
+		if (status < 0)
+			break;
+		part = extent.is_hole ? extent.length : min_u64(extent.length, UNDO_MOST);
+		status = save_piece(u, file_offset, part, extent.is_hole != 0, error);
+		file_offset += part;
+		u->done += part;
+		if (status == VHDX_OK && u->on_progress != NULL &&
+		    u->on_progress(u->context, min_u64(u->done, u->total), u->total) != 0)
+			status = fail(error, VHDX_E_CANCELLED, "the caller stopped the repair before it had begun");
+	}
+	return status;
+}
+
+static int put_block(struct undo *u, uint64_t place, struct vhdx_error *error)
+{
+	int status = file_write(u->undo, u->buffer, UNDO_BLOCK, place, error);
+
+	return status == VHDX_OK ? file_flush(u->undo, error) : status;
+}
+
+int undo_seal(struct undo *u, struct vhdx_error *error)
+{
+	struct undo_header header = { u->old_size, u->end };
+	int status;
+
+	if (u->undo == NULL)
+		return VHDX_OK;
+	memset(u->buffer, 0, UNDO_RECORDS); /* takes the room that undo_finish needs */
+	status = file_write(u->undo, u->buffer, UNDO_RECORDS, 0, error);
+	if (status == VHDX_OK)
+		status = file_flush(u->undo, error);
+	undo_header_encode(u->buffer, &header);
+	return status == VHDX_OK ? put_block(u, 0, error) : status;
+}
+
+int undo_finish(struct undo *u, struct vhdx_error *error)
+{
+	struct undo_done done;
+	int status;
+
+	if (u->undo == NULL)
+		return VHDX_OK;
+	status = file_get_size(u->file, &done.new_size, error);
+	if (status == VHDX_OK)
+		status = fingerprint(u->file, u->buffer, done.new_size, &done.fingerprint, error);
+	undo_done_encode(u->buffer, &done);
+	return status == VHDX_OK ? put_block(u, UNDO_DONE, error) : status;
+}
+
+void undo_release(struct undo *u)
+{
+	memory_release(u->env, u->buffer);
+	u->buffer = NULL;
+}
+
+/* Reads record after record, and with `apply` puts their bytes back. */
+static int pass_over(struct undo *u, bool apply, struct vhdx_error *error)
+{
+	int status = VHDX_OK;
+
+	for (uint64_t at = UNDO_RECORDS; status == VHDX_OK && at < u->end;) {
+		uint8_t *bytes = u->buffer + UNDO_RECORD;
+		struct undo_record record;
+
+		status = file_read(u->undo, u->buffer, UNDO_RECORD, at, error);
+		if (status == VHDX_OK)
+			status = undo_record_decode(&record, u->buffer, u->old_size, at, error);
+		if (status < 0)
+			break;
+		at += UNDO_RECORD;
+		if (record.is_zero) {
+			if (apply && !file_try_punch(u->file, record.file_offset, record.length))
+				status = file_zero(u->file, record.file_offset, record.length, error);
+			continue;
+		}
+		status = file_read(u->undo, bytes, (size_t)record.length, at, error);
+		if (status == VHDX_OK && crc32c(0, bytes, (size_t)record.length) != record.checksum)
+			status = fail_at(error, VHDX_E_DAMAGED, "", at, "the bytes of a record of the undo file are damaged");
+		if (status == VHDX_OK && apply)
+			status = file_write(u->file, bytes, (size_t)record.length, record.file_offset, error);
+		at += record.length;
+	}
+	return status;
+}
+
+/* Whether the file is what the repair left, or putting back has begun already. */
+static int check_state(struct undo *u, struct vhdx_error *error)
+{
+	struct undo_done done;
+	uint8_t block[UNDO_BLOCK];
+	uint64_t size = 0;
+	uint32_t crc = 0;
+	int status = file_read(u->undo, block, sizeof(block), UNDO_BEGUN, error);
+
+	if (status < 0 || undo_begun_present(block))
+		return status;
+	status = file_read(u->undo, block, sizeof(block), UNDO_DONE, error);
+	if (status < 0 || !undo_done_decode(&done, block)) /* a crash in the middle of the repair */
+		return status;
+	status = file_get_size(u->file, &size, error);
+	if (status == VHDX_OK)
+		status = fingerprint(u->file, u->buffer, size, &crc, error);
+	if (status == VHDX_OK && (size != done.new_size || crc != done.fingerprint))
+		status = fail(error, VHDX_E_ARGUMENT, "the file was changed after its repair, or is another one");
+	return status;
+}
+
+static int put_back(struct undo *u, struct vhdx_error *error)
+{
+	uint64_t size;
+	int status;
+
+	undo_begun_encode(u->buffer);
+	status = put_block(u, UNDO_BEGUN, error);
+	if (status == VHDX_OK)
+		status = file_get_size(u->file, &size, error);
+	if (status == VHDX_OK && size != u->old_size)
+		status = file_set_size(u->file, u->old_size, error);
+	if (status == VHDX_OK)
+		status = pass_over(u, true, error);
+	return status == VHDX_OK ? file_flush(u->file, error) : status;
+}
+
+int undo_restore(const struct vhdx_file *file, const struct vhdx_file *undo, unsigned flags, const struct vhdx_env *env,
+		 struct vhdx_error *error)
+{
+	struct undo u = { .env = env, .file = file, .undo = undo };
+	struct undo_header header;
+	int status = undo_begin(&u, error);
+
+	if (status == VHDX_OK)
+		status = file_read(undo, u.buffer, UNDO_BLOCK, 0, error);
+	if (status == VHDX_OK)
+		status = undo_header_decode(&header, u.buffer, error);
+	if (status == VHDX_OK) {
+		u.old_size = header.old_size;
+		u.end = header.end;
+		status = (flags & VHDX_UNDO_CHANGED) != 0 ? VHDX_OK : check_state(&u, error);
+	}
+	if (status == VHDX_OK)
+		status = pass_over(&u, false, error);
+	if (status == VHDX_OK)
+		status = put_back(&u, error);
+	undo_release(&u);
+	return status;
+}
