@@ -323,6 +323,7 @@ void machine_end(void);
 /* NULL, or a sentence: the figures are to be taken with care. */
 const char *machine_warning(void);
 
+enum { MAX_CLAIMS = 8, MAX_EVIDENCE = 40 };
 enum verdict { REFUTED, CONFIRMED, PARTLY, NOT_MEASURED };
 struct evidence {
 	char text[120]; /* "sequential read: 0.98x the speed of fixed" */
@@ -333,11 +334,11 @@ struct evidence {
 struct claim {
 	const char *text;
 	enum verdict verdict;
-	char answer[240];
-	struct evidence evidence[12];
+	char answer[480];
+	struct evidence evidence[MAX_EVIDENCE];
 	unsigned evidence_count;
 };
-enum { MAX_CLAIMS = 8 };
+
 extern struct claim claims[MAX_CLAIMS];
 extern unsigned claim_count;
 void claims_judge(void);

@@ -192,7 +192,8 @@ static void clone_children(const struct kind *base, const char *parent)
 	}
 	c = add_clone();
 	*c = (struct clone){ .count = settings.clones, .seconds = seconds, .bytes = bytes };
-	(void)snprintf(c->title, sizeof(c->title), "%u differencing children, %s", settings.clones, vhdx_format_name(base->format));
+	(void)snprintf(c->title, sizeof(c->title), "%u differencing children, %s", settings.clones,
+		       vhdx_format_name(base->format));
 }
 
 static void clone_copy(const struct kind *base, const struct subject *s)

@@ -8,6 +8,8 @@
 
 #include "bench.h"
 
+enum { TRIAL = 50 };
+static const double LEAST_WHOLE = 0.1;                                      /* seconds: QEMU tells whole milliseconds */
 static const struct way *const all_ways[] = { NULL, &way_qemu, &way_vhdi }; /* NULL: ours */
 
 struct group {
@@ -102,7 +104,7 @@ static struct sample run_row(struct group *g, struct row *row, int round, struct
 		subject_forget(subject);
 	if (whole) {
 		if (first)
-			sample.operations = settings.operations < 50 ? settings.operations : 50;
+			sample.operations = settings.operations < TRIAL ? settings.operations : TRIAL;
 		row->way->whole(subject, row->work, sample.operations, &sample.elapsed, &sample.cpu);
 	} else {
 		sample = run_once(row->way, subject, row->work, seed, 0, first && !is_peer ? &counts : NULL, latencies);
@@ -135,7 +137,8 @@ static void first_run(struct group *g, struct row *row)
 {
 	struct sample sample = run_row(g, row, -1, NULL);
 	struct subject size = { .kind = row->kind, .model = { .size = kind_disk_size(row->kind, g->state) } };
-	double fit = settings.seconds / (sample.elapsed / (double)sample.operations + 1e-9);
+	double wanted = settings.seconds > LEAST_WHOLE ? settings.seconds : LEAST_WHOLE;
+	double fit = wanted / (sample.elapsed / (double)sample.operations + 1e-6);
 
 	if (row->way == way_of(row->kind))
 		take_counts(row, &sample);

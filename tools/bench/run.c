@@ -20,7 +20,7 @@ struct worker {
 	const struct work *work;
 	struct places places;
 	uint64_t most;
-	uint64_t deadline;
+	uint64_t duration; /* nanoseconds */
 	uint64_t done;
 	uint16_t generation;
 	unsigned char *buffer;
@@ -58,9 +58,10 @@ static void operate(struct worker *w, uint64_t offset)
 static void *work_on(void *context)
 {
 	struct worker *w = context;
-	uint64_t offset, before = clock_now();
+	uint64_t offset, before = clock_now(), deadline = w->duration < UINT64_MAX - before ? before + w->duration : UINT64_MAX;
 
-	while (w->done < w->most && before < w->deadline && places_next(&w->places, &offset) && !sys_interrupted()) {
+	while (w->done < w->most && (w->done == 0 || before < deadline) && places_next(&w->places, &offset) &&
+	       !sys_interrupted()) {
 		uint64_t after;
 
 		operate(w, offset);
@@ -118,7 +119,7 @@ static struct worker *workers_new(const struct way *way, void *handle, struct su
 		w->work = work;
 		w->generation = generation;
 		w->most = (operations != 0 ? operations : settings.operations) / work->threads + 1;
-		w->deadline = operations != 0 ? UINT64_MAX : clock_now() + (uint64_t)(settings.seconds * 1e9);
+		w->duration = operations != 0 ? UINT64_MAX : (uint64_t)(settings.seconds * 1e9);
 		places_begin(&w->places, work, subject, i, seed);
 		if (posix_memalign((void **)&w->buffer, 4096, work->io) != 0)
 			stop("no memory");

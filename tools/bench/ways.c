@@ -98,7 +98,7 @@ static void raw_read(void *handle, void *buffer, size_t length, uint64_t offset)
 	struct vhdx_error error;
 
 	if (file->io->read(file->handle, buffer, length, offset, &error) != (int64_t)length)
-		stop("a raw file cannot be read");
+		stop("%s cannot be read", file->name);
 }
 
 static void raw_write(void *handle, const void *buffer, size_t length, uint64_t offset)
@@ -107,7 +107,7 @@ static void raw_write(void *handle, const void *buffer, size_t length, uint64_t 
 	struct vhdx_error error;
 
 	if (file->io->write(file->handle, buffer, length, offset, &error) != (int64_t)length)
-		stop("a raw file cannot be written");
+		stop("%s cannot be written", file->name);
 }
 
 static void raw_flush(void *handle)
@@ -116,7 +116,7 @@ static void raw_flush(void *handle)
 	struct vhdx_error error;
 
 	if (file->io->flush(file->handle, &error) < 0)
-		stop("a raw file cannot be flushed");
+		stop("%s cannot be flushed", file->name);
 }
 
 static void raw_close(void *handle)
