@@ -50,7 +50,7 @@ esac
 needed=(gcc g++ libc6-dev cmake ninja-build pkg-config zlib1g-dev libxxhash-dev libcriterion-dev libssl-dev libvhdi-dev
 	qemu-utils libvhdi-utils p7zip-full xxhash libext2fs-dev xz-utils jq mandoc valgrind strace clang-format
 	e2fsprogs xfsprogs btrfs-progs dosfstools exfatprogs mtools f2fs-tools ntfs-3g
-	nbdkit nbdkit-plugin-dev libnbd-bin libnbd-dev fio libfuse3-dev fuse3 fdisk)
+	libxml2-utils nbdkit nbdkit-plugin-dev libnbd-bin libnbd-dev fio libfuse3-dev fuse3 fdisk)
 [ $quick = yes ] || needed+=(clang libclang-rt-14-dev gcc-mingw-w64-x86-64 libz-mingw-w64-dev unzip)
 images=${VHDX_SAMPLES:-}
 if [ -z "$images" ] && [ -f ../shared/images/manifest.json ]; then

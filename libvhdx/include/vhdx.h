@@ -583,6 +583,7 @@ struct vhdx_usage {
 	uint64_t breaks;               /* pairs of present blocks, neighbours on the disk, that are not neighbours in the file */
 	uint64_t pairs;                /* pairs of present blocks that are neighbours on the disk */
 	uint64_t file_end;             /* end of the last structure in the file */
+	uint64_t seek_bytes;           /* in disk order, from the end of each run in the file to the beginning of the next, forward or back; all added up */
 };
 #define VHDX_USAGE_INIT VHDX_INIT(struct vhdx_usage)
 

@@ -70,6 +70,7 @@ Test(usage, fragmentation)
 	cr_expect(u.blocks_present == 9 && u.pairs == 8);
 	cr_expect(u.breaks == 4, "7-4, 4-8, 9-20, 21-10: %lu", (unsigned long)u.breaks);
 	cr_expect(u.runs == 5);
+	cr_expect(u.seek_bytes == 29 * RECIPE_MIB, "4 back, 3, 10, 12 back: %lu", (unsigned long)(u.seek_bytes / RECIPE_MIB));
 	cr_expect(u.file_end == 22 * RECIPE_MIB);
 	memfile_free(m);
 }

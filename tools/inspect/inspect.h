@@ -25,6 +25,7 @@
 #include "../common/content.h"
 #include "../common/json.h"
 #include "../common/occupancy.h"
+#include "../common/pieces.h"
 #include "../common/tool.h"
 
 enum question {
@@ -102,6 +103,7 @@ struct warning {
 struct overview {
 	struct vhdx_info info;
 	struct occupancy occupancy;
+	struct pieces pieces;
 	struct vhdx_usage usage;
 	struct content content;
 	int content_status; /* 0, or why the content could not be read */

@@ -56,6 +56,7 @@ static int gather(struct inspect *inspect, struct overview *out, struct vhdx_err
 	out->depth = vhdx_depth(inspect->disk);
 	out->is_complete = !inspect->alone && (out->depth > 1 || out->info.type != VHDX_TYPE_DIFFERENCING);
 	occupancy_of(&out->occupancy, inspect->path);
+	pieces_of(&out->pieces, inspect->path);
 	look_inside(inspect, out);
 	attach_judge(inspect, out);
 	return VHDX_OK;

@@ -22,6 +22,18 @@ static void put_file(struct json *json, const struct overview *overview)
 	put_size(json, "minimum_size", overview->content.minimum_size);
 }
 
+static void put_pieces(struct json *json, const struct pieces *pieces)
+{
+	if (!pieces->known) {
+		json_null(json, "host_extents");
+		return;
+	}
+	json_object(json, "host_extents", true);
+	json_number(json, "count", pieces->count);
+	json_number(json, "seek_bytes", pieces->seek_bytes);
+	json_close(json);
+}
+
 static void put_allocation(struct json *json, const struct overview *overview)
 {
 	const struct vhdx_usage *usage = &overview->usage;
@@ -44,7 +56,9 @@ static void put_allocation(struct json *json, const struct overview *overview)
 	json_number(json, "runs", usage->runs);
 	json_number(json, "breaks", usage->breaks);
 	json_number(json, "pairs", usage->pairs);
+	json_number(json, "seek_bytes", usage->seek_bytes);
 	json_close(json);
+	put_pieces(json, &overview->pieces);
 }
 
 static void put_filesystem(struct json *json, const struct content_filesystem *filesystem)

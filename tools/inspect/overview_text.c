@@ -68,6 +68,29 @@ static const char *add_count(char *text, size_t size, const char *before, uint64
 	return ", ";
 }
 
+/* How far it is from one of `count` pieces to the next, on average; "" where there is no next. */
+static struct text mean_seek(uint64_t sum, uint64_t count)
+{
+	struct text seek = { "" };
+
+	if (count > 1)
+		snprintf(seek.text, sizeof(seek.text), ", mean seek %.40s", text_size(sum / (count - 1)).text);
+	return seek;
+}
+
+static void show_fragmentation(const struct vhdx_usage *usage)
+{
+	text_line("Fragmentation", "%.1f %% (%" PRIu64 " %s%s)", text_percent(usage->breaks, usage->pairs), usage->runs,
+		  usage->runs == 1 ? "run" : "runs", mean_seek(usage->seek_bytes, usage->runs).text);
+}
+
+/* Of any file, fixed ones too. */
+static void show_pieces(const struct pieces *pieces)
+{
+	if (pieces->known)
+		text_line("Host extents", "%" PRIu64 "%s", pieces->count, mean_seek(pieces->seek_bytes, pieces->count).text);
+}
+
 static void show_allocation(const struct overview *overview)
 {
 	const struct vhdx_usage *usage = &overview->usage;
@@ -88,8 +111,7 @@ static void show_allocation(const struct overview *overview)
 	comma = add_count(counts, sizeof(counts), comma, usage->blocks_absent, "absent");
 	add_count(counts, sizeof(counts), comma, usage->blocks_damaged, "damaged");
 	text_line("Blocks", "%s", counts);
-	text_line("Fragmentation", "%.1f %% (%" PRIu64 " %s)", text_percent(usage->breaks, usage->pairs), usage->runs,
-		  usage->runs == 1 ? "run" : "runs");
+	show_fragmentation(usage);
 }
 
 /* "ext4 "label", 30 GiB"; the size only where it differs from its container's. */
@@ -189,6 +211,7 @@ void overview_text(struct inspect *inspect, const struct overview *overview)
 	items_text(overview);
 	show_log(&overview->info);
 	show_allocation(overview);
+	show_pieces(&overview->pieces);
 	show_content(inspect, overview);
 	show_chain(inspect, overview);
 	if (overview->warning_count)

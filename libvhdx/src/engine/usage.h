@@ -11,6 +11,14 @@ struct usage_runs {
 	uint64_t next_offset; /* and where it would stand to be the neighbour in the file */
 };
 
+/* How far it is in the file from the end of one run to the beginning of the next; the sum saturates. */
+static inline void usage_add_seek(struct vhdx_usage *usage, uint64_t from, uint64_t to)
+{
+	uint64_t distance = from < to ? to - from : from - to;
+
+	usage->seek_bytes = distance > UINT64_MAX - usage->seek_bytes ? UINT64_MAX : usage->seek_bytes + distance;
+}
+
 /* `slack`: so many bytes between two blocks are only there to align the second one. */
 static inline void usage_add_block(struct vhdx_usage *usage, struct usage_runs *runs, uint64_t block, uint64_t file_offset,
 				   uint64_t stride, uint64_t slack)
@@ -24,6 +32,8 @@ static inline void usage_add_block(struct vhdx_usage *usage, struct usage_runs *
 		}
 		usage->breaks++;
 	}
+	if (usage->runs != 0)
+		usage_add_seek(usage, runs->next_offset, file_offset);
 	usage->runs++;
 	runs->next_block = block + 1;
 	runs->next_offset = file_offset + stride;
