@@ -32,6 +32,7 @@ static const char help[] =
 	"callgrind\n"
 	"  --flush-each        with --count: a flush after each write\n"
 	"  --overwrite         with --count: all in the first block\n"
+	"  --discard-every-other IMAGE   nothing but giving back every other block: what goals.sh looks at\n"
 	"  --help\n";
 
 struct counting {
@@ -67,6 +68,21 @@ static void only_count(const char *name, const struct counting *c)
 	if (vhdx_close(disk) < 0)
 		stop("%s: cannot be closed", name);
 	phase("closed\n");
+}
+
+static void only_discard(const char *name)
+{
+	vhdx_disk *disk = open_to_write(name, VHDX_OPEN_WRITE);
+	struct vhdx_info info = VHDX_INFO_INIT;
+	struct vhdx_error error;
+
+	if (vhdx_get_info(disk, 0, &info, &error) < 0)
+		stop_error("info", &error);
+	for (uint64_t block = 0; block < info.block_count; block += 2)
+		if (vhdx_discard(disk, block * info.block_size, info.block_size, &error) < 0)
+			stop_error("discard", &error);
+	if (vhdx_close(disk) < 0)
+		stop("%s: cannot be closed", name);
 }
 
 static void run_all(const char *directory, const char *only, unsigned writes)
@@ -109,17 +125,12 @@ static void run_directories(char **names, const char *only, unsigned writes)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "size", required_argument, NULL, 's' },
-		{ "writes", required_argument, NULL, 'w' },
-		{ "quick", no_argument, NULL, 'q' },
-		{ "cpu", no_argument, NULL, 'c' },
-		{ "only", required_argument, NULL, 'o' },
-		{ "count", required_argument, NULL, 'n' },
-		{ "flush-each", no_argument, NULL, 'f' },
-		{ "overwrite", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{ "rounds", required_argument, NULL, 'r' }, { "size", required_argument, NULL, 's' },
+		{ "writes", required_argument, NULL, 'w' }, { "quick", no_argument, NULL, 'q' },
+		{ "cpu", no_argument, NULL, 'c' },          { "only", required_argument, NULL, 'o' },
+		{ "count", required_argument, NULL, 'n' },  { "flush-each", no_argument, NULL, 'f' },
+		{ "overwrite", no_argument, NULL, 'v' },    { "discard-every-other", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
 	};
 	struct counting counting = { 0, false, false };
 	const char *only = "";
@@ -141,6 +152,7 @@ int main(int argc, char **argv)
 		case 'n': counting.count = (unsigned)number(optarg, 1, 1000000000); break;
 		case 'f': counting.flush_each = true; break;
 		case 'v': counting.overwrite = true; break;
+		case 'd': only_discard(optarg); return 0;
 		case 'h': (void)fputs(help, stdout); return 0;
 		default: (void)fputs(help, stderr); return 2;
 		}

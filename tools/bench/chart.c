@@ -6,7 +6,7 @@
 
 #include "chart.h"
 
-enum { LABELS = 234, FIGURES = 150, ROW = 22, HEAD = 34, BAR = 13, BARS = CHART_WIDTH - LABELS - FIGURES };
+enum { LABELS = 258, FIGURES = 150, ROW = 22, HEAD = 34, BAR = 13, BARS = CHART_WIDTH - LABELS - FIGURES };
 
 const char CHART_STYLE[] =
 	":root{--bg:#ffffff;--panel:#f6f7f9;--fg:#1b1f24;--muted:#5d6673;--grid:#dde1e7;--raw:#77808d;--fixed:#2f6fb7;--dynamic:#"

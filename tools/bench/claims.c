@@ -104,7 +104,7 @@ static const struct evidence *next_evidence(const struct claim *c, enum verdict 
 	return found;
 }
 
-/* "1.43x (random read), 1.31x (...)", the largest ones of what speaks for the claim. */
+/* "1.43x (random read), 1.31x (...)": the largest ones of what speaks for the claim. */
 static void list_confirmed(const struct claim *c, char *text, size_t size)
 {
 	const struct evidence *e = next_evidence(c, CONFIRMED, INFINITY);
@@ -116,7 +116,7 @@ static void list_confirmed(const struct claim *c, char *text, size_t size)
 }
 
 /* The word on all evidence. */
-static void judge(struct claim *c, const char *unit)
+static void judge(struct claim *c, const char *what)
 {
 	unsigned confirmed = 0;
 	double ratios[MAX_EVIDENCE];
@@ -137,10 +137,10 @@ static void judge(struct claim *c, const char *unit)
 		(void)snprintf(c->answer, sizeof(c->answer), "not measured in this run");
 	else if (c->verdict == REFUTED)
 		(void)snprintf(c->answer, sizeof(c->answer),
-			       "%.2fx %s, the median of %u figures, none of them beyond 1.10x and its spread", all.median, unit,
-			       c->evidence_count);
+			       "%s: %.2fx is the median of %u figures, and none is above 1.10x beyond its spread", what,
+			       all.median, c->evidence_count);
 	else
-		(void)snprintf(c->answer, sizeof(c->answer), "%s: %s%s; %u of %u figures, %.2fx their median", unit, figures,
+		(void)snprintf(c->answer, sizeof(c->answer), "%s: %s%s; %u of %u figures, whose median is %.2fx", what, figures,
 			       confirmed > NAMED ? ", ..." : "", confirmed, c->evidence_count, all.median);
 }
 
@@ -218,21 +218,21 @@ void claims_judge(void)
 {
 	claim_count = 0;
 	add_rows(begin("Pass-through is the fastest"), "vhdx-fixed", "raw");
-	judge(&claims[0], "a fixed VHDX by its time");
+	judge(&claims[0], "Time of a fixed VHDX by that of pass-through");
 	add_best(begin("Fixed is for production: it is faster than all others"), "vhdx-fixed");
-	judge(&claims[1], "the best other type by its time");
+	judge(&claims[1], "Time of the best other type by that of a fixed VHDX");
 	add_rows(begin("Dynamic is slower than fixed (VHDX)"), "vhdx-dynamic", "vhdx-fixed");
-	judge(&claims[2], "by the time of fixed");
+	judge(&claims[2], "Time of dynamic by that of fixed");
 	add_rows(begin("Dynamic is slower than fixed (VHD)"), "vhd-dynamic", "vhd-fixed");
-	judge(&claims[3], "by the time of fixed");
+	judge(&claims[3], "Time of dynamic by that of fixed");
 	begin("Dynamic fragments as it grows, and that makes it slow");
 	claim_fragments("VHDX");
 	claim_fragments("VHD");
-	judge(&claims[4], "by the time of one in order");
+	judge(&claims[4], "Time of one torn apart by that of one in order");
 	add_rows(begin("Differencing is the slowest"), "vhdx-diff", "vhdx-dynamic");
-	judge(&claims[5], "by the time of dynamic");
+	judge(&claims[5], "Time of differencing by that of dynamic (VHDX)");
 	add_rows(begin("The longer the chain, the slower"), deepest(), "vhdx-diff");
-	judge(&claims[6], "by the time of one child");
+	judge(&claims[6], "Time of the longest chain by that of one child");
 	claim_space(begin("Differencing is the smallest"));
-	judge(&claims[7], "the space of others by its");
+	judge(&claims[7], "Space of the others by that of differencing");
 }

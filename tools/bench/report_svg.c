@@ -4,7 +4,7 @@
 
 #include "chart.h"
 
-enum { MARGIN = 24, GAP = 36, MAX_PLOTS = 12 };
+enum { MARGIN = 24, GAP = 36, HEAD = 88, MAX_PLOTS = 12 };
 
 struct plot {
 	const struct work *work;
@@ -32,7 +32,7 @@ static int draw(FILE *out, const struct plot *plot)
 
 static int height_of(const struct plot *plots, unsigned count)
 {
-	int height = MARGIN + 58;
+	int height = MARGIN + HEAD;
 
 	for (unsigned i = 0; i < count; i += 2) {
 		int left = draw(NULL, &plots[i]), right = i + 1 < count ? draw(NULL, &plots[i + 1]) : 0;
@@ -44,7 +44,7 @@ static int height_of(const struct plot *plots, unsigned count)
 
 static void draw_all(FILE *out, const struct plot *plots, unsigned count)
 {
-	int y = MARGIN + 58;
+	int y = MARGIN + HEAD;
 
 	for (unsigned i = 0; i < count; i += 2) {
 		int highest = 0;
@@ -83,8 +83,8 @@ bool report_svg(const char *path)
 	xml_text(out, machine.processor);
 	fprintf(out, ", %u processors, ", machine.processors);
 	xml_text(out, machine.filesystem);
-	fprintf(out, "; medians of %u rounds, thin lines: spread; %s</text>\n<g transform=\"translate(%d 40)\">", settings.rounds,
-		machine.when, MARGIN + CHART_WIDTH + GAP + 90);
+	fprintf(out, "; medians of %u rounds, thin lines: spread; %s</text>\n<g transform=\"translate(%d 72)\">", settings.rounds,
+		machine.when, MARGIN);
 	(void)chart_legend(out);
 	fputs("</g>\n", out);
 	draw_all(out, plots, count);

@@ -70,7 +70,7 @@ static void show_row(const struct row *row)
 
 	(void)snprintf(ratio, sizeof(ratio), "%.2f (%.2f-%.2f)", row->to_reference.median, row->to_reference.low,
 		       row->to_reference.high);
-	printf("  %-34s %11s %9s  %-18s %9s", row_name(row).text, speed.text, each.text, ratio,
+	printf("  %-39s %11s %9s  %-18s %9s", row_name(row).text, speed.text, each.text, ratio,
 	       text_seconds(row->processor.median).text);
 	if (row->has_latency)
 		printf(" %9s %9s %9s", text_seconds(row->p50).text, text_seconds(row->p99).text, text_seconds(row->p999).text);
@@ -89,7 +89,7 @@ static void show_works(void)
 		const struct row *row = &results.rows[i];
 
 		if (i == 0 || row->work != results.rows[i - 1].work)
-			printf("\n%-36s %11s %9s  %-18s %9s %9s %9s %9s  %s\n", row->work->title, "speed", "each",
+			printf("\n%-41s %11s %9s  %-18s %9s %9s %9s %9s  %s\n", row->work->title, "speed", "each",
 			       "time to first row", "CPU each", "p50", "p99", "p99.9", "reads/writes/flushes/others, bytes");
 		show_row(row);
 	}

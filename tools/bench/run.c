@@ -158,7 +158,7 @@ struct sample run_once(const struct way *way, struct subject *subject, const str
 	uint64_t begin;
 
 	if (counts != NULL)
-		memset(counts, 0, sizeof(*counts));
+		*counts = (struct counts){ .lazy = counts->lazy };
 	sample.cpu = -cpu_now();
 	begin = clock_now();
 	start_all(workers, work->threads);
