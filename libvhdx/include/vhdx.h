@@ -446,10 +446,10 @@ enum vhdx_compact_flags {
 	VHDX_COMPACT_KEEP_ZEROS = 1u << 1, /* blocks that hold zeros stay */
 	VHDX_COMPACT_KEEP_EQUAL = 1u << 2, /* blocks that hold what the parent holds stay */
 	VHDX_COMPACT_KEEP_PLACES = 1u << 3, /* no block moves: what becomes free inside the file is given back to the host as holes */
-	VHDX_COMPACT_DEFRAG = 1u << 4,      /* the blocks are put into the order of the disk as well. Needs about 64 MiB more of the host while it runs, and 16 bytes
-					     * of memory for each block, of which it takes 2^22 (VHDX_E_UNSUPPORTED). Not with KEEP_PLACES. */
-	VHDX_COMPACT_PUNCH = 1u << 5        /* zeros inside the blocks that stay are given back to the host as holes, where it has them; a fixed disk too. Reads all
-					     * that the file holds. Runs below 32 KiB are left alone. */
+	/* The blocks are put into the order of the disk as well. Needs about 64 MiB more of the host while it runs, and 16 bytes of memory for each block, of which
+	 * it takes 2^22 (VHDX_E_UNSUPPORTED). Not with KEEP_PLACES. */
+	VHDX_COMPACT_DEFRAG = 1u << 4,
+	VHDX_COMPACT_PUNCH = 1u << 5 /* zeros in blocks, 32 KiB and more, become holes of the host, where it has them; a fixed disk too; reads all data */
 };
 
 /* What a compaction did, or would do. */

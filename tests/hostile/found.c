@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "support/expect.h"
+#include "support/family.h"
 #include "support/specimen.h"
 
 static void expect_write_fails(struct memfile *m, uint64_t offset, int status, const char *rule)
@@ -148,5 +149,24 @@ Test(found, VHDX_035_no_session_begins_with_a_log_beyond_the_file)
 	recipe_put(m, RECIPE_HEADER(1) + 72, 8, memfile_size(m) / RECIPE_MIB * RECIPE_MIB + 7 * RECIPE_MIB);
 	recipe_fix_header(m, 1);
 	expect_no_writing(m, VHDX_E_DAMAGED, "VHDX-035");
+	memfile_free(m);
+}
+
+/* Found by fuzz_chain: a stored path with an escape sequence came into the message as it was. */
+Test(found, a_path_in_a_message_commands_no_terminal)
+{
+	struct memfile *m = family_child(VHDX_FORMAT_VHD, 1, VHDX_PATH_URL, "\x1B[2J\x0B\xC2\x9B\x7F://parent");
+	struct vhdx_file file = memfile_file(m, "/nonexistent/child.vhd");
+	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
+	struct vhdx_error error = { .message = "" };
+	vhdx_disk *disk;
+	char text[1500];
+
+	options.open_parent = vhdx_resolve_parent;
+	cr_assert_lt(vhdx_open_file(&disk, &file, &options, &error), 0);
+	vhdx_error_text(&error, text, sizeof(text));
+	cr_expect(strstr(error.message, "?[2J????://parent") != NULL, "%s", error.message);
+	for (const char *p = text; *p != '\0'; p++)
+		cr_expect((unsigned char)*p >= ' ' && *p != 0x7F);
 	memfile_free(m);
 }

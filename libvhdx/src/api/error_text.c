@@ -49,5 +49,7 @@ char *vhdx_error_text(const struct vhdx_error *error, char *text, size_t text_si
 		format_text(place, sizeof(place), "at 0x%" PRIx64 ": ", error->file_offset);
 	format_text(text, text_size, "%s%s%s%s%s%s", error->file, error->file[0] != '\0' ? ": " : "", place, error->rule,
 		    error->rule[0] != '\0' ? ": " : "", error->message);
+	if (text_size != 0)
+		text_make_printable(text);
 	return text;
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +23,16 @@ int format_text(char *text, size_t size, const char *format, ...)
 	length = vsnprintf(text, size, format, args);
 	va_end(args);
 	return length;
+}
+
+void text_make_printable(char *text)
+{
+	for (uint8_t *p = (uint8_t *)text; *p != '\0'; p++) {
+		if (*p < ' ' || *p == 0x7F)
+			*p = '?';
+		if (*p == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0) /* U+0080 to U+009F */
+			p[0] = p[1] = '?';
+	}
 }
 
 static void start(struct vhdx_error *error, int status, const char *rule, uint64_t file_offset)
@@ -42,6 +53,7 @@ int fail(struct vhdx_error *error, int status, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(error->message, sizeof(error->message), format, args);
 	va_end(args);
+	text_make_printable(error->message);
 	return status;
 }
 
@@ -53,6 +65,7 @@ int fail_at(struct vhdx_error *error, int status, const char *rule, uint64_t fil
 	va_start(args, format);
 	vsnprintf(error->message, sizeof(error->message), format, args);
 	va_end(args);
+	text_make_printable(error->message);
 	return status;
 }
 

@@ -43,6 +43,9 @@ static inline void error_clear(struct vhdx_error *told)
 /* When such a call has failed with `status`, what it told goes into `error`, or `message` when that was nothing. Returns `status`. */
 int error_take(struct vhdx_error *error, const struct vhdx_error *told, int status, const char *message);
 
+/* Control characters become question marks: names out of a file shall not command the terminal that a message is shown on. */
+void text_make_printable(char *text);
+
 /* snprintf with C99 semantics on every system. */
 int format_text(char *text, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 
