@@ -70,6 +70,12 @@ memory vhdx-convert -f scattered.raw x.vhdx
 at_most 'convert raw to VHDX: bytes of memory' "$count" 4194304
 memory vhdx-convert -f x.vhdx back.raw
 at_most 'convert VHDX to raw: bytes of memory' "$count" 8388608
+vhdx-convert -q x.vhdx x.vhd
+for ((i = 0; i < 600; i++)); do
+	printf x | dd of=scattered.raw bs=1M seek=$i conv=notrunc status=none
+done
+memory vhdx-convert -f scattered.raw --parent x.vhd d.vhd
+at_most 'convert raw to what differs from a VHD: bytes of memory' "$count" 8388608
 ok 'converting'
 
 vhdx-create --type fixed --block-size 1M full.vhdx 64G >"$stdout" 2>"$stderr"

@@ -44,7 +44,7 @@ static void start(struct fixture *f, size_t size)
 	f->size = size;
 	f->bytes = calloc(1, size);
 	f->view = (struct view){ .file = memfile_file(f->m, NULL), .size = size };
-	cr_assert_eq(cache_start(&f->cache, &f->env.env, &error), VHDX_OK);
+	cr_assert_eq(cache_start(&f->cache, &f->env.env, CACHE_SETS, &error), VHDX_OK);
 }
 
 static void end(struct fixture *f)

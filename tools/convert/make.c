@@ -176,6 +176,7 @@ int make_begin(struct make *make, struct request *request)
 	if (request->deterministic && request->parent != NULL)
 		from.size = 0; /* the content is needed twice: no stream */
 	*make = (struct make){ .request = request, .options = VHDX_CREATE_OPTIONS_INIT };
+	request->open.flags |= VHDX_OPEN_SEQUENTIAL;
 	request->progress.label = request->source;
 	request->progress.quiet = request->quiet;
 	sys_catch_interrupts();
@@ -262,7 +263,7 @@ static int open_child(const struct make *make, vhdx_disk **child, const char *pa
 	if (make->request->no_sync)
 		io->flush = no_flush;
 	file.io = io;
-	options.flags = VHDX_OPEN_WRITE | VHDX_OPEN_NO_PARENTS;
+	options.flags = VHDX_OPEN_WRITE | VHDX_OPEN_NO_PARENTS | VHDX_OPEN_SEQUENTIAL;
 	options.format = make->options.format;
 	options.env = make->options.env;
 	status = vhdx_open_file(child, &file, &options, error);

@@ -19,26 +19,42 @@ static bool is_page_in(uint64_t tag, unsigned level, uint64_t file_offset, uint6
 }
 
 /* Neighbouring pages of one file fall into neighbouring sets; levels are spread by an odd step. */
-static unsigned set_of(unsigned level, uint64_t file_offset)
+static unsigned set_of(const struct cache *cache, unsigned level, uint64_t file_offset)
 {
-	return (unsigned)((file_offset / CACHE_PAGE + (uint64_t)level * 37) % CACHE_SETS);
+	return (unsigned)(file_offset / CACHE_PAGE + (uint64_t)level * 37) & cache->set_mask;
 }
 
-int cache_start(struct cache **out, const struct vhdx_env *env, struct vhdx_error *error)
+int cache_start(struct cache **out, const struct vhdx_env *env, unsigned sets, struct vhdx_error *error)
 {
 	struct cache *cache = memory_zeroed(env, sizeof(*cache));
 
 	if (cache == NULL)
 		return fail_memory(error);
 	cache->env = *env;
+	cache->set_mask = sets - 1;
 	mutex_start(&cache->fill);
-	cache->slots = memory_allocate(env, sizeof(struct cache_slot) * CACHE_SETS * CACHE_WAYS);
+	cache->slots = memory_allocate(env, sizeof(struct cache_slot) * sets * CACHE_WAYS);
 	cache->page = memory_allocate(env, CACHE_PAGE);
 	if (cache->slots == NULL || cache->page == NULL) {
 		cache_end(cache);
 		return fail_memory(error);
 	}
 	*out = cache;
+	return VHDX_OK;
+}
+
+int cache_enlarge(struct cache *cache, unsigned sets, struct vhdx_error *error)
+{
+	struct cache_slot *slots = memory_allocate(&cache->env, sizeof(*slots) * sets * CACHE_WAYS);
+
+	if (slots == NULL)
+		return fail_memory(error);
+	memory_release(&cache->env, cache->slots);
+	cache->slots = slots;
+	cache->set_mask = sets - 1;
+	for (unsigned set = 0; set < sets; set++)
+		for (unsigned way = 0; way < CACHE_WAYS; way++)
+			atomic_store_explicit(&cache->tags[set][way], 0, memory_order_relaxed);
 	return VHDX_OK;
 }
 
@@ -90,7 +106,7 @@ int cache_word(struct cache *cache, unsigned level, const struct view *view, uin
 	       struct vhdx_error *error)
 {
 	uint64_t tag = tag_of(level, file_offset), value;
-	unsigned set = set_of(level, file_offset);
+	unsigned set = set_of(cache, level, file_offset);
 	size_t word = (size_t)(file_offset % CACHE_PAGE / 8);
 	int status = VHDX_OK;
 
@@ -115,7 +131,7 @@ int cache_word(struct cache *cache, unsigned level, const struct view *view, uin
 void cache_update(struct cache *cache, unsigned level, uint64_t file_offset, const uint8_t *page, size_t first, size_t count)
 {
 	uint64_t tag = tag_of(level, file_offset);
-	unsigned set = set_of(level, file_offset);
+	unsigned set = set_of(cache, level, file_offset);
 
 	for (unsigned way = 0; way < CACHE_WAYS; way++) {
 		if (atomic_load_explicit(&cache->tags[set][way], memory_order_relaxed) != tag)
@@ -131,7 +147,7 @@ void cache_update(struct cache *cache, unsigned level, uint64_t file_offset, con
 
 void cache_forget(struct cache *cache, unsigned level, uint64_t file_offset, uint64_t length)
 {
-	for (unsigned set = 0; length != 0 && set < CACHE_SETS; set++)
+	for (unsigned set = 0; length != 0 && set <= cache->set_mask; set++)
 		for (unsigned way = 0; way < CACHE_WAYS; way++) {
 			uint64_t tag = atomic_load_explicit(&cache->tags[set][way], memory_order_relaxed);
 
@@ -143,7 +159,7 @@ void cache_forget(struct cache *cache, unsigned level, uint64_t file_offset, uin
 bool cache_has(struct cache *cache, unsigned level, uint64_t file_offset)
 {
 	uint64_t tag = tag_of(level, file_offset);
-	unsigned set = set_of(level, file_offset);
+	unsigned set = set_of(cache, level, file_offset);
 
 	for (unsigned way = 0; way < CACHE_WAYS; way++)
 		if (atomic_load_explicit(&cache->tags[set][way], memory_order_relaxed) == tag)

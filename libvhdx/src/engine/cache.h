@@ -13,7 +13,7 @@
 #include "base/thread.h"
 #include "engine/view.h"
 
-enum { CACHE_PAGE = 4096, CACHE_WORDS = CACHE_PAGE / 8, CACHE_WAYS = 4, CACHE_SETS = 128 };
+enum { CACHE_PAGE = 4096, CACHE_WORDS = CACHE_PAGE / 8, CACHE_WAYS = 4, CACHE_SETS = 128, CACHE_FEW_SETS = 16 };
 
 struct cache_slot {
 	_Atomic uint64_t words[CACHE_WORDS];
@@ -21,6 +21,7 @@ struct cache_slot {
 
 struct cache {
 	struct vhdx_env env;
+	unsigned set_mask; /* sets in use, a power of two, less one */
 	mutex fill;
 	_Atomic uint64_t tags[CACHE_SETS][CACHE_WAYS]; /* 0: empty */
 	unsigned next_victim[CACHE_SETS];
@@ -31,7 +32,10 @@ struct cache {
 	void *patch_context;
 };
 
-int cache_start(struct cache **out, const struct vhdx_env *env, struct vhdx_error *error);
+/* `sets`: a power of two, at most CACHE_SETS. */
+int cache_start(struct cache **out, const struct vhdx_env *env, unsigned sets, struct vhdx_error *error);
+/* While nobody reads. */
+int cache_enlarge(struct cache *cache, unsigned sets, struct vhdx_error *error);
 void cache_end(struct cache *cache);
 
 /* The 64-bit word at `file_offset` (a multiple of 8) of a level's file, its bytes in file order in memory: convert with get_le64 and the like. */

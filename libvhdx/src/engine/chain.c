@@ -231,12 +231,25 @@ static int open_parents(struct vhdx_disk *disk, const struct vhdx_open_options *
 	return status;
 }
 
+/* Whoever goes through the disk once needs a page of the BAT and one or two of bitmaps of each level at a time. */
+static int enlarge_cache(struct vhdx_disk *disk, struct vhdx_error *error)
+{
+	unsigned sets = CACHE_FEW_SETS;
+
+	if ((disk->flags & VHDX_OPEN_SEQUENTIAL) == 0)
+		return VHDX_OK;
+	while (sets < disk->depth && sets < CACHE_SETS)
+		sets *= 2;
+	return sets == CACHE_FEW_SETS ? VHDX_OK : cache_enlarge(disk->cache, sets, error);
+}
+
 static int open_levels(struct vhdx_disk *disk, const struct vhdx_file *file, const struct vhdx_open_options *options,
 		       struct vhdx_error *error)
 {
 	struct image_request request = { &disk->env, NULL, file, 0, disk->flags, &disk->readers };
 	struct image *image;
-	int status = cache_start(&disk->cache, &disk->env, error);
+	unsigned sets = (disk->flags & VHDX_OPEN_SEQUENTIAL) != 0 ? CACHE_FEW_SETS : CACHE_SETS;
+	int status = cache_start(&disk->cache, &disk->env, sets, error);
 
 	request.cache = disk->cache;
 	if (status == VHDX_OK)
@@ -248,7 +261,8 @@ static int open_levels(struct vhdx_disk *disk, const struct vhdx_file *file, con
 		image_release(image);
 		return status;
 	}
-	return open_parents(disk, options, error);
+	status = open_parents(disk, options, error);
+	return status == VHDX_OK ? enlarge_cache(disk, error) : status;
 }
 
 /* The leaf only, when the whole chain is there. */

@@ -112,7 +112,7 @@ static _Atomic uint64_t *hint_tables(struct vhdx_disk *disk)
 {
 	_Atomic uint64_t *tables = atomic_load_explicit(&disk->hints, memory_order_acquire), *fresh;
 
-	if (disk->locks != NULL) /* open for writing: what level 0 holds changes */
+	if (disk->locks != NULL || (disk->flags & VHDX_OPEN_SEQUENTIAL) != 0) /* open for writing: what level 0 holds changes */
 		return NULL;
 	if (tables != NULL || atomic_fetch_add_explicit(&disk->walks, 1, memory_order_relaxed) < PATIENCE)
 		return tables;
