@@ -305,6 +305,8 @@ enum vhdx_open_flags {
 	VHDX_OPEN_NO_PARENTS = 1u << 2,         /* this file and the explicit parents alone; what a further parent would hold is reported as VHDX_EXTENT_PARENT, and cannot be read */
 	VHDX_OPEN_IGNORE_PARENT_IDENTITY = 1u << 3, /* accept a parent whose identity differs */
 	VHDX_OPEN_NO_LOCK = 1u << 4,            /* vhdx_open only: open the file although somebody writes it */
+	VHDX_OPEN_SALVAGE = 1u << 6,            /* for reading: opens what damage has left of a chain, as far as it makes sense. What is lost reads as zeros, and is VHDX_EXTENT_LOST;
+						 * a parent that is not found is left out, and reads as zeros too. Wrong checksums do not matter */
 	VHDX_OPEN_WRITE = 1u << 5               /* reading and writing; a pending log is replayed into the file. Parents are only read. */
 };
 
@@ -493,7 +495,8 @@ enum vhdx_extent_kind {
 	VHDX_EXTENT_DATA = 1,   /* held by `level` at `file_offset` */
 	VHDX_EXTENT_ZERO = 2,   /* `level` says that it reads as zeros */
 	VHDX_EXTENT_HOLE = 3,   /* no level holds it; reads as zeros */
-	VHDX_EXTENT_PARENT = 4  /* held by a parent that VHDX_OPEN_NO_PARENTS left out */
+	VHDX_EXTENT_PARENT = 4, /* held by a parent that VHDX_OPEN_NO_PARENTS left out */
+	VHDX_EXTENT_LOST = 5    /* with VHDX_OPEN_SALVAGE alone: damage of `level` hides what was there; reads as zeros */
 };
 
 struct vhdx_extent {
