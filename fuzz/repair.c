@@ -5,10 +5,11 @@
  *   a dry run changes nothing; the steps of a repair are those that the dry run told, and they are what the findings say is to be mended
  *   afterwards there is nothing left to mend, a second repair does nothing, and what could be opened opens and reads as before (unless a log was thrown away)
  *   the undo file gives back every byte; after a call that failed, too, or the file was not touched
+ *   what VHDX_OPEN_SALVAGE opens can be read all over, and what is lost reads as zeros
  */
 #include "fuzz.h"
 
-enum { SAMPLE = 4096, SAMPLES = 48, ROUNDS = 3 };
+enum { SAMPLE = 4096, SAMPLES = 48, ROUNDS = 3, EXTENTS = 160 };
 
 struct reading {
 	int status;
@@ -171,6 +172,40 @@ static void check_failure(struct fuzz_env *env, struct fuzz_image *image, unsign
 	memfile_free(undo);
 }
 
+static void check_lost(vhdx_disk *disk, const struct vhdx_extent *extent)
+{
+	size_t length = extent->length < SAMPLE ? (size_t)extent->length : SAMPLE;
+	uint8_t bytes[SAMPLE];
+
+	if (vhdx_read(disk, bytes, length, extent->disk_offset, NULL) < 0)
+		fuzz_finding("what is salvaged cannot be read");
+	for (size_t i = 0; i < length && (extent->kind == VHDX_EXTENT_LOST || extent->kind == VHDX_EXTENT_PARENT); i++)
+		if (bytes[i] != 0)
+			fuzz_finding("what is lost is not zeros");
+}
+
+static void check_salvage(struct fuzz_env *env, const struct fuzz_image *image)
+{
+	struct reading plain = read_image(image->specimen, image->file);
+	struct vhdx_error error = { .message = "" };
+	vhdx_disk *disk = NULL;
+	uint64_t at = 0;
+	int status = specimen_open(&disk, image->specimen, image->file, VHDX_OPEN_SALVAGE, &env->t.env, &error);
+
+	fuzz_check(env, "salvage", status, &error);
+	if (status < 0 && plain.status == VHDX_OK)
+		fuzz_finding("what opens cannot be salvaged: %s", error.message);
+	for (unsigned i = 0; status == VHDX_OK && i < EXTENTS && at < vhdx_disk_size(disk); i++) {
+		struct vhdx_extent extent;
+
+		if (vhdx_get_extent(disk, &extent, at, vhdx_disk_size(disk) - at, &error) < 0)
+			fuzz_finding("where salvaged bytes are: %s", error.message);
+		check_lost(disk, &extent);
+		at += extent.length;
+	}
+	(void)vhdx_close(disk);
+}
+
 static void run(struct fuzz_input *in)
 {
 	static const enum specimen_kind kinds[] = { SPECIMEN_VHDX_DYNAMIC, SPECIMEN_VHDX_FIXED, SPECIMEN_VHDX_CHILD,
@@ -186,6 +221,7 @@ static void run(struct fuzz_input *in)
 	fuzz_env_start(&env);
 	check_repair(&env, &image, flags);
 	check_failure(&env, &image, flags);
+	check_salvage(&env, &image);
 	fuzz_env_end(&env);
 	fuzz_image_end(&image);
 }

@@ -204,4 +204,53 @@ finds 3 vhdx-check leaf.avhdx
 finds 0 vhdx-check --ignore-parent-identity leaf.avhdx
 says "warning: the parent is not the one"
 ok "chains"
+
+make_raw disk.raw 12
+vhdx-create -q --block-size 1M --from disk.raw a.vhdx
+vhdx-create -q --from disk.raw a.vhd
+for image in a.vhdx a.vhd; do
+	for out in out.raw out.vhdx out.vhd; do
+		finds 0 vhdx-check --salvage=$out $image
+		says "0 bytes lost; $out.map tells where"
+		case $out in *.raw) same $out disk.raw ;; *) holds $out disk.raw ;; esac
+		refuse 1 "" vhdx-check --salvage=$out $image
+		rm $out
+		refuse 1 "" vhdx-check --salvage=$out $image
+		rm $out.map
+	done
+done
+# cut off in the middle, and of the VHDX both region tables
+put a.vhdx 0x30000 junk
+put a.vhdx 0x40000 junk
+for image in a.vhdx a.vhd; do
+	truncate -s -700000 $image
+	finds 3 vhdx-check --salvage=out.raw $image
+	cp disk.raw wanted.raw
+	while read -r offset length state; do
+		[ "$state" != lost ] || dd if=/dev/zero of=wanted.raw bs=4096 seek="$((offset))" count="$((length))" oflag=seek_bytes \
+			iflag=count_bytes conv=notrunc status=none
+	done <out.raw.map
+	same out.raw wanted.raw
+	different out.raw disk.raw
+	[ "$(awk '{ sum += strtonum($2) } END { print sum }' out.raw.map 2>/dev/null || echo 12582912)" = 12582912 ] || fail "the map does not cover the disk"
+	rm out.raw out.raw.map
+	finds 3 vhdx-check --salvage=out.raw --json $image
+	grep -q '"state": "lost"' "$stdout" || fail "nothing is lost in JSON"
+	grep -q '"lost": [1-9]' "$stdout" || fail "no sum of what is lost"
+	rm out.raw out.raw.map
+done
+refuse 1 "neither a VHDX" vhdx-check --salvage=out.raw disk.raw
+ok "salvage of what was cut off"
+
+make_raw disk.raw 12
+vhdx-create -q --from disk.raw parent.vhdx
+vhdx-create -q --parent parent.vhdx child.avhdx
+finds 0 vhdx-check --salvage=whole.raw child.avhdx
+same whole.raw disk.raw
+mv parent.vhdx moved.vhdx
+finds 3 vhdx-check --salvage=out.raw child.avhdx
+says "12 MiB in a parent that is missing"
+finds 0 vhdx-check --salvage=again.raw --parent-file moved.vhdx child.avhdx
+same again.raw disk.raw
+ok "salvage of chains"
 finish

@@ -7,6 +7,7 @@
  *   an open finds damage and the inspection no error
  *   a structure with a wrong checksum, or a field that says nothing of content, changes what is read
  *   a repair leaves something to mend, changes what is read, or cannot be undone
+ *   what opens cannot be salvaged, or what is salvaged cannot be read
  *   a write that succeeds is not read back after reopening, or changes anything else
  *
  *   matrix [--every N] [SPECIMEN...]     prints "N images, 0 violations"; status 1 when there is one
@@ -246,6 +247,25 @@ static void mend(struct matrix *x, bool opens)
 	memfile_free(rest);
 }
 
+static void salvage(struct matrix *x, bool opens)
+{
+	vhdx_disk *disk = NULL;
+
+	if (open_image(x, &disk, VHDX_OPEN_SALVAGE, NULL) < 0) {
+		if (opens)
+			violate(x, "opens, but cannot be salvaged", "");
+		return;
+	}
+	read_samples(x, disk, &x->after);
+	for (unsigned i = 0; i < x->samples; i++) {
+		if (x->after.status[i] == VHDX_OK || x->after.status[i] == VHDX_E_RANGE)
+			continue;
+		violate(x, "what is salvaged cannot be read", "");
+		break;
+	}
+	(void)vhdx_close(disk);
+}
+
 static void try_image(struct matrix *x)
 {
 	bool opens;
@@ -256,6 +276,7 @@ static void try_image(struct matrix *x)
 	testenv_start(&x->env, 1);
 	opens = look(x);
 	mend(x, opens);
+	salvage(x, opens);
 	if (opens)
 		write_to(x);
 	for (int call = 0; call < MEMFILE_CALLS; call++)

@@ -5,6 +5,7 @@
  *   vhdx-check.c   options
  *   find.c         what is found, in the file and along its chain
  *   mend.c         --repair and --restore
+ *   salvage.c      --salvage
  *   report.c       all of it as text and as JSON
  */
 #ifndef CHECK_H
@@ -24,8 +25,9 @@ struct request {
 	uint64_t limit; /* findings shown of each file */
 	unsigned repair_flags;
 	bool repair, restore, dry_run, force;
-	const char *undo; /* NULL: FILE.undo */
-	bool strict;      /* warnings count as damage */
+	const char *undo;    /* NULL: FILE.undo */
+	const char *salvage; /* NULL, or where to */
+	bool strict;         /* warnings count as damage */
 	bool json, quiet, help, version;
 };
 

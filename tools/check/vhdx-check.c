@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
+#include "salvage.h"
 #include "sys.h"
 
 static const char HELP[] =
 	"usage: vhdx-check [options] FILE...\n"
 	"       vhdx-check --repair [--dry-run] [--undo=PATH] [options] FILE\n"
 	"       vhdx-check --restore [--undo=PATH] FILE\n"
+	"       vhdx-check --salvage=OUT [options] FILE\n"
 	"\n"
 	"Checks every structure of VHDX and VHD images and of their parents against the rules of the formats,\n"
 	"and says which broken ones can be mended without guessing.\n"
@@ -24,6 +25,8 @@ static const char HELP[] =
 	"  --keep-space              with --repair: leave space alone that belongs to nothing\n"
 	"  --restore                 put FILE back from its undo file\n"
 	"  --force                   with --restore: although the file was changed since\n"
+	"  --salvage=OUT             write what FILE still holds to the new image OUT (.vhdx, .vhd, else raw),\n"
+	"                            and to OUT.map which bytes are present, zero and lost\n"
 	"  --json                    print the result as JSON\n"
 	"  -q, --quiet               print nothing but failures; the exit status tells\n"
 	"  --progress                show progress also when standard error is no terminal\n"
@@ -44,6 +47,7 @@ enum {
 	OPT_KEEP_SPACE,
 	OPT_RESTORE,
 	OPT_FORCE,
+	OPT_SALVAGE,
 	OPT_JSON,
 	OPT_PROGRESS,
 	OPT_VERSION
@@ -59,6 +63,7 @@ static const struct option options[] = {
 	{ "keep-space", 0, NULL, OPT_KEEP_SPACE },
 	{ "restore", 0, NULL, OPT_RESTORE },
 	{ "force", 0, NULL, OPT_FORCE },
+	{ "salvage", 1, NULL, OPT_SALVAGE },
 	{ "json", 0, NULL, OPT_JSON },
 	{ "quiet", 0, NULL, 'q' },
 	{ "progress", 0, NULL, OPT_PROGRESS },
@@ -88,6 +93,7 @@ static int take(struct request *request, int option, char **argv)
 	case OPT_KEEP_SPACE: request->repair_flags |= VHDX_REPAIR_KEEP_SPACE; return TOOL_DONE;
 	case OPT_RESTORE: request->restore = true; return TOOL_DONE;
 	case OPT_FORCE: request->force = true; return TOOL_DONE;
+	case OPT_SALVAGE: request->salvage = optarg; return TOOL_DONE;
 	case OPT_JSON: request->json = true; return TOOL_DONE;
 	case 'q': request->quiet = request->progress.quiet = true; return TOOL_DONE;
 	case OPT_PROGRESS: request->progress.always = true; return TOOL_DONE;
@@ -103,10 +109,10 @@ static int judge(const struct request *request)
 {
 	if (request->image_count == 0)
 		return tool_usage("wants a FILE");
-	if (request->repair && request->restore)
-		return tool_usage("--repair and --restore exclude each other");
-	if ((request->repair || request->restore) && request->image_count != 1)
-		return tool_usage("wants one FILE to change");
+	if (request->repair + request->restore + (request->salvage != NULL) > 1)
+		return tool_usage("--repair, --restore and --salvage exclude each other");
+	if ((request->repair || request->restore || request->salvage != NULL) && request->image_count != 1)
+		return tool_usage("wants one FILE");
 	if (!request->repair && (request->dry_run || request->repair_flags != 0))
 		return tool_usage("--dry-run, --discard-log and --keep-space belong to --repair");
 	if (!request->repair && !request->restore && request->undo != NULL)
@@ -193,6 +199,8 @@ static int run(struct request *request, int argc, char **argv)
 		return TOOL_DONE;
 	}
 	sys_catch_interrupts();
+	if (request->salvage != NULL)
+		return salvage(request, request->images[0]);
 	return request->restore ? restore(request, request->images[0]) : check_all(request);
 }
 

@@ -43,6 +43,7 @@ static const char *kind_name(enum vhdx_extent_kind kind)
 	case VHDX_EXTENT_ZERO: return "zero";
 	case VHDX_EXTENT_HOLE: return "hole";
 	case VHDX_EXTENT_PARENT: return "parent";
+	case VHDX_EXTENT_LOST: return "lost";
 	}
 	return "damaged";
 }

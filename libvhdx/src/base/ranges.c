@@ -16,6 +16,22 @@ void ranges_sort(struct range *ranges, size_t count)
 		qsort(ranges, count, sizeof(*ranges), by_offset);
 }
 
+size_t ranges_merge(struct range *ranges, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct range *last = kept == 0 ? NULL : &ranges[kept - 1], next = ranges[i];
+		uint64_t end = next.offset + next.length;
+
+		if (last == NULL || next.offset > last->offset + last->length)
+			ranges[kept++] = next;
+		else if (end > last->offset + last->length)
+			last->length = end - last->offset;
+	}
+	return kept;
+}
+
 size_t ranges_find_overlap(const struct range *ranges, size_t count)
 {
 	for (size_t i = 0; i + 1 < count; i++)

@@ -14,6 +14,8 @@ struct range {
 
 /* Sorts by offset. */
 void ranges_sort(struct range *ranges, size_t count);
+/* Sorted ranges become disjoint; returns how many are left. */
+size_t ranges_merge(struct range *ranges, size_t count);
 /* Of sorted ranges: the index of the first one that overlaps its successor, or `count`. */
 size_t ranges_find_overlap(const struct range *ranges, size_t count);
 /* Whether [offset, offset + length) shares a byte with one of the sorted, disjoint ranges. */

@@ -223,6 +223,10 @@ static int open_parents(struct vhdx_disk *disk, const struct vhdx_open_options *
 				(void)error_in_file(error, options->parents[disk->depth - 1].name, disk->depth);
 		} else {
 			status = search_parent(disk, last, options, error);
+			if (status < 0 && status != VHDX_E_NO_MEMORY && (disk->flags & VHDX_OPEN_SALVAGE) != 0) {
+				disk->parent_left_out = true;
+				return VHDX_OK;
+			}
 		}
 	}
 	if (status == VHDX_OK && options->parent_count > disk->depth - 1)
@@ -271,7 +275,7 @@ static int start_writing(struct vhdx_disk *disk, const struct vhdx_open_options 
 	struct image *leaf = disk->levels[0].image;
 	int status;
 
-	if (disk->flags & VHDX_OPEN_IGNORE_CHECKSUMS)
+	if (disk->flags & (VHDX_OPEN_IGNORE_CHECKSUMS | VHDX_OPEN_SALVAGE))
 		return fail(error, VHDX_E_ARGUMENT, "a file whose checksums are ignored cannot be written");
 	if (leaf->ops->start == NULL)
 		return fail(error, VHDX_E_UNSUPPORTED, "writing a %s is not supported", vhdx_format_name(leaf->format));

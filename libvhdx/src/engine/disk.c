@@ -68,6 +68,29 @@ static void set_data(const struct image *image, const struct mapping *m, struct 
 	out->in_memory = overlaid;
 }
 
+static bool salvages(const struct vhdx_disk *disk)
+{
+	return (disk->flags & VHDX_OPEN_SALVAGE) != 0;
+}
+
+/* What a wrong entry or bitmap hides: the rest of the block. */
+static void lose(const struct image *image, struct vhdx_extent *out, uint64_t length)
+{
+	out->kind = VHDX_EXTENT_LOST;
+	out->length = image->block_size == 0 ? length : min_u64(length, image->block_size - out->disk_offset % image->block_size);
+}
+
+/* Data of a file that was cut off. */
+static void cut(const struct image *image, struct vhdx_extent *out)
+{
+	uint64_t size = image->view.size;
+
+	if (out->file_offset >= size)
+		out->kind = VHDX_EXTENT_LOST;
+	else
+		out->length = min_u64(out->length, size - out->file_offset);
+}
+
 static int walk_from(struct vhdx_disk *disk, unsigned level, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length,
 		     struct vhdx_error *error)
 {
@@ -84,10 +107,16 @@ static int walk_from(struct vhdx_disk *disk, unsigned level, struct vhdx_extent 
 			return VHDX_OK;
 		}
 		status = image->ops->map(image, disk_offset, min_u64(length, image->disk_size - disk_offset), &m, error);
+		if (status == VHDX_E_DAMAGED && salvages(disk)) {
+			lose(image, out, min_u64(length, image->disk_size - disk_offset));
+			return VHDX_OK;
+		}
 		if (status < 0)
 			return error_in_file(error, image->view.file.name, level);
 		if (m.kind == MAP_DATA) {
 			set_data(image, &m, out);
+			if (salvages(disk))
+				cut(image, out);
 			return VHDX_OK;
 		}
 		length = out->length = m.length;
@@ -112,7 +141,8 @@ static _Atomic uint64_t *hint_tables(struct vhdx_disk *disk)
 {
 	_Atomic uint64_t *tables = atomic_load_explicit(&disk->hints, memory_order_acquire), *fresh;
 
-	if (disk->locks != NULL || (disk->flags & VHDX_OPEN_SEQUENTIAL) != 0) /* open for writing: what level 0 holds changes */
+	if (disk->locks != NULL || (disk->flags & VHDX_OPEN_SEQUENTIAL) != 0 ||
+	    salvages(disk)) /* open for writing: what level 0 holds changes */
 		return NULL;
 	if (tables != NULL || atomic_fetch_add_explicit(&disk->walks, 1, memory_order_relaxed) < PATIENCE)
 		return tables;
@@ -201,8 +231,13 @@ static int read_extent(struct vhdx_disk *disk, const struct vhdx_extent *e, uint
 			error->level = e->level;
 		return status;
 	case VHDX_EXTENT_ZERO:
+	case VHDX_EXTENT_LOST:
 	case VHDX_EXTENT_HOLE: memset(buffer, 0, (size_t)e->length); return VHDX_OK;
-	case VHDX_EXTENT_PARENT: break;
+	case VHDX_EXTENT_PARENT:
+		if (!salvages(disk))
+			break;
+		memset(buffer, 0, (size_t)e->length);
+		return VHDX_OK;
 	}
 	fail(error, VHDX_E_PARENT_MISSING, "disk offset 0x%" PRIx64 " is held by the parent, which was left out", e->disk_offset);
 	return error_in_file(error, image->view.file.name, e->level);

@@ -196,8 +196,6 @@ static void add_place(struct vhd_walk *w, uint64_t offset, uint64_t length)
 /* Everything but blocks and the footer at the end. What a locator has to spare is counted in bytes by some writers, in sectors by others: VHD-055. */
 static void add_places(struct vhd_walk *w)
 {
-	size_t kept = 0;
-
 	add_place(w, 0, VHD_SECTOR);
 	add_place(w, w->dynamic_offset, vhd_dynamic_header_size);
 	add_place(w, w->dynamic.table_offset, (uint64_t)w->dynamic.max_table_entries * vhd_bat_entry_size);
@@ -211,15 +209,7 @@ static void add_places(struct vhd_walk *w)
 			add_place(w, l->data_offset, length);
 	}
 	ranges_sort(w->places, w->place_count);
-	for (size_t i = 0; i < w->place_count; i++) {
-		struct range *last = kept == 0 ? NULL : &w->places[kept - 1], next = w->places[i];
-
-		if (last != NULL && next.offset <= last->offset + last->length)
-			last->length = max_u64(last->length, next.offset + next.length - last->offset);
-		else
-			w->places[kept++] = next;
-	}
-	w->place_count = kept;
+	w->place_count = ranges_merge(w->places, w->place_count);
 }
 
 static uint64_t end_of_places(const struct vhd_walk *w)

@@ -34,7 +34,27 @@ static bool is_unusable(int status)
 	return status == VHDX_E_NOT_IMAGE || status == VHDX_E_DAMAGED || status == VHDX_E_UNSUPPORTED;
 }
 
-static int load_footer(struct vhd_image *v, struct vhdx_error *error)
+/* No footer, but a dynamic header where it mostly is: it knows the size in blocks. */
+static int salvage_footer(struct vhd_image *v, struct vhdx_error *error)
+{
+	uint8_t bytes[vhd_dynamic_header_size];
+	struct vhd_dynamic header;
+	int status = file_read(&v->base.view.file, bytes, sizeof(bytes), VHD_SECTOR, error);
+
+	if (status == VHDX_OK)
+		status = vhd_dynamic_decode(&header, bytes, VHD_SECTOR, false, error);
+	if (status < 0)
+		return status;
+	v->blocks_limit = v->base.view.size;
+	v->footer = (struct vhd_footer){
+		.data_offset = VHD_SECTOR,
+		.current_size = min_u64((uint64_t)header.max_table_entries * header.block_size, VHD_MAX_DISK_SIZE),
+		.disk_type = guid_is_zero(&header.parent_unique_id) ? VHD_DISK_DYNAMIC : VHD_DISK_DIFFERENCING,
+	};
+	return v->footer.current_size != 0 ? VHDX_OK : fail(error, VHDX_E_NOT_IMAGE, "no VHD footer ('conectix')");
+}
+
+static int find_footer(struct vhd_image *v, struct vhdx_error *error)
 {
 	uint64_t size = v->base.view.size;
 	struct vhdx_error first;
@@ -64,6 +84,26 @@ static int load_footer(struct vhd_image *v, struct vhdx_error *error)
 	return error->status;
 }
 
+/* With salvage, good footers first, then any, then none. */
+static int load_footer(struct vhd_image *v, struct vhdx_error *error)
+{
+	struct vhdx_error first, ignored;
+	int status;
+
+	v->lenient = v->lenient && !v->salvages;
+	status = find_footer(v, error);
+	if (!v->salvages || !is_unusable(status))
+		return status;
+	first = *error;
+	v->lenient = true;
+	status = find_footer(v, &ignored);
+	if (is_unusable(status))
+		status = salvage_footer(v, &ignored);
+	if (status < 0)
+		*error = is_unusable(status) ? first : ignored;
+	return status < 0 ? error->status : status;
+}
+
 static int load_dynamic(struct vhd_image *v, struct vhdx_error *error)
 {
 	uint64_t offset = v->footer.data_offset, table_length, header_end = offset + vhd_dynamic_header_size;
@@ -83,11 +123,12 @@ static int load_dynamic(struct vhd_image *v, struct vhdx_error *error)
 	v->bitmap_size = vhd_bitmap_size(v->dynamic.block_size);
 	v->block_count = divide_up(v->footer.current_size, v->dynamic.block_size);
 	table_length = (uint64_t)v->dynamic.max_table_entries * 4;
-	if (v->dynamic.max_table_entries < v->block_count)
+	if (v->dynamic.max_table_entries < v->block_count && !v->salvages)
 		return broken(error, RULE_VHD_043, offset + vhd_dynamic_header_max_table_entries_at,
 			      "the BAT has %" PRIu32 " entries, the disk needs %" PRIu64, v->dynamic.max_table_entries,
 			      v->block_count);
-	if (!range_fits(v->dynamic.table_offset, table_length, v->base.view.size) || v->dynamic.table_offset < VHD_SECTOR ||
+	if (!range_fits(v->dynamic.table_offset, v->salvages ? 4 : table_length, v->base.view.size) ||
+	    v->dynamic.table_offset < VHD_SECTOR ||
 	    ranges_overlap(v->dynamic.table_offset, table_length, offset, vhd_dynamic_header_size))
 		return broken(error, RULE_VHD_040, offset + vhd_dynamic_header_table_offset_at,
 			      "the BAT at 0x%" PRIx64 ", %" PRIu64 " bytes, is outside the file or overlaps the header",
@@ -187,14 +228,17 @@ static int load_body(struct vhd_image *v, struct vhdx_error *error)
 	base->physical_sector_size = VHD_SECTOR;
 	base->data_identity = v->footer.unique_id;
 	if (base->type == VHDX_TYPE_FIXED)
-		return base->disk_size <= v->blocks_limit
+		return base->disk_size <= v->blocks_limit || v->salvages
 			       ? VHDX_OK
 			       : broken(error, RULE_VHD_035, v->blocks_limit + vhd_footer_current_size_at,
 					"current size %" PRIu64 " exceeds the %" PRIu64 " bytes before the footer",
 					base->disk_size, v->blocks_limit);
 	status = load_dynamic(v, error);
-	if (status == VHDX_OK && base->type == VHDX_TYPE_DIFFERENCING)
+	if (status == VHDX_OK && base->type == VHDX_TYPE_DIFFERENCING) {
 		status = load_parent(v, error);
+		if ((status == VHDX_E_DAMAGED || status == VHDX_E_UNSUPPORTED) && v->salvages) /* without its parent, then */
+			status = VHDX_OK;
+	}
 	return status;
 }
 
@@ -210,7 +254,8 @@ int vhd_image_open(struct image **out, const struct image_request *request, stru
 	v->base.cache = request->cache;
 	v->base.view.file = *request->file;
 	v->base.level = request->level;
-	v->lenient = (request->flags & VHDX_OPEN_IGNORE_CHECKSUMS) != 0;
+	v->salvages = (request->flags & VHDX_OPEN_SALVAGE) != 0;
+	v->lenient = (request->flags & (VHDX_OPEN_IGNORE_CHECKSUMS | VHDX_OPEN_SALVAGE)) != 0;
 	status = view_load_size(&v->base.view, error);
 	if (status == VHDX_OK)
 		status = load_footer(v, error);
@@ -228,8 +273,11 @@ int vhd_image_open(struct image **out, const struct image_request *request, stru
 int vhd_check_entry(const struct vhd_image *v, uint64_t block, uint32_t entry, struct vhdx_error *error)
 {
 	uint64_t offset = (uint64_t)entry * VHD_SECTOR, length = (uint64_t)v->bitmap_size + v->base.block_size;
-	bool inside = range_fits(offset, length, v->blocks_limit);
+	bool inside;
 
+	if (v->salvages && offset < v->base.view.size && v->base.view.size - offset > v->bitmap_size) /* the beginning is there */
+		length = min_u64(length, v->base.view.size - offset);
+	inside = range_fits(offset, length, v->salvages ? v->base.view.size : v->blocks_limit);
 	if (inside && offset >= v->structures_end)
 		return VHDX_OK;
 	if (inside && offset >= VHD_SECTOR && !ranges_overlap(offset, length, v->footer.data_offset, vhd_dynamic_header_size) &&
@@ -246,7 +294,11 @@ int vhd_load_entry(struct vhd_image *v, uint64_t block, uint32_t *entry, struct 
 {
 	uint64_t offset = v->dynamic.table_offset + block * 4;
 	uint8_t bytes[8];
-	int status = cache_word(v->base.cache, v->base.level, &v->base.view, round_down(offset, 8), bytes, error);
+	int status;
+
+	if (v->salvages && (block >= v->dynamic.max_table_entries || !range_fits(offset, 4, v->base.view.size)))
+		return broken(error, RULE_VHD_043, offset, "the BAT is cut off before block %" PRIu64, block);
+	status = cache_word(v->base.cache, v->base.level, &v->base.view, round_down(offset, 8), bytes, error);
 
 	if (status < 0)
 		return status;

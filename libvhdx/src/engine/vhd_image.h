@@ -15,6 +15,7 @@ struct vhd_image {
 	struct vhd_footer footer;
 	struct vhd_dynamic dynamic;
 	bool front_copy_used;
+	bool salvages; /* VHDX_OPEN_SALVAGE */
 	bool lenient;
 	uint32_t bitmap_size;
 	unsigned block_shift;

@@ -26,6 +26,8 @@ struct vhdx_image {
 	struct vhdx_parameters parameters;
 	struct vhdx_geometry geometry;
 	bool lenient; /* VHDX_OPEN_IGNORE_CHECKSUMS */
+	uint64_t salvaged_blocks;
+	bool salvages; /* VHDX_OPEN_SALVAGE: see salvage.h */
 	char creator[256 * 3 + 1];
 };
 

@@ -20,7 +20,12 @@ static uint64_t entry_offset(const struct vhdx_image *v, uint64_t bat_index)
 int vhdx_load_entry(struct vhdx_image *v, uint64_t bat_index, uint64_t *entry, struct vhdx_error *error)
 {
 	uint8_t bytes[8];
-	int status = cache_word(v->base.cache, v->base.level, &v->base.view, entry_offset(v, bat_index), bytes, error);
+	int status;
+
+	if (v->salvages && !range_fits(entry_offset(v, bat_index), sizeof(bytes), v->base.view.size))
+		return broken(error, RULE_VHDX_061, entry_offset(v, bat_index), "the BAT is cut off before entry %" PRIu64,
+			      bat_index);
+	status = cache_word(v->base.cache, v->base.level, &v->base.view, entry_offset(v, bat_index), bytes, error);
 
 	*entry = get_le64(bytes);
 	return status;
@@ -33,12 +38,24 @@ static bool place_is_good(const struct vhdx_image *v, uint64_t offset, uint64_t 
 		(offset >= VHDX_HEADER_SECTION_SIZE && !ranges_hit(v->reserved, v->reserved_count, offset, length)));
 }
 
+/* Of a block of a file that was cut off, the beginning is there. */
+static bool salvages_part(const struct vhdx_image *v, uint64_t offset)
+{
+	return v->salvages && offset < v->base.view.size && place_is_good(v, offset, v->base.view.size - offset);
+}
+
 /* Old fixed images of QEMU end with their disk, inside the last block: decision D-30. */
 static uint64_t needed_length(const struct vhdx_image *v, uint64_t block)
 {
 	uint64_t start = block << v->geometry.block_shift;
 
 	return min_u64(v->base.block_size, v->base.disk_size - start);
+}
+
+/* Decision D-29. Where damage is looked for, it is damage. */
+static bool accepts_state_5(const struct vhdx_image *v)
+{
+	return v->lenient && !v->salvages;
 }
 
 int vhdx_check_payload_entry(const struct vhdx_image *v, uint64_t block, uint64_t entry, struct vhdx_error *error)
@@ -52,8 +69,8 @@ int vhdx_check_payload_entry(const struct vhdx_image *v, uint64_t block, uint64_
 	case BLOCK_UNMAPPED: return VHDX_OK;
 	case BLOCK_RESERVED_4:
 	case BLOCK_RESERVED_5:
-		if (v->lenient && vhdx_bat_state(entry) == BLOCK_RESERVED_5)
-			return VHDX_OK; /* decision D-29 */
+		if (accepts_state_5(v) && vhdx_bat_state(entry) == BLOCK_RESERVED_5)
+			return VHDX_OK;
 		return broken(error, RULE_VHDX_123, place, "payload block %" PRIu64 " has the reserved state %u", block,
 			      vhdx_bat_state(entry));
 	case BLOCK_PARTIALLY_PRESENT:
@@ -64,6 +81,8 @@ int vhdx_check_payload_entry(const struct vhdx_image *v, uint64_t block, uint64_
 	case BLOCK_FULLY_PRESENT: break;
 	}
 	if (place_is_good(v, offset, v->base.block_size) || place_is_good(v, offset, needed_length(v, block)))
+		return VHDX_OK;
+	if (!range_fits(offset, needed_length(v, block), v->base.view.size) && salvages_part(v, offset))
 		return VHDX_OK;
 	if (offset == 0 || !range_fits(offset, needed_length(v, block), v->base.view.size))
 		return broken(error, RULE_VHDX_141, place,
@@ -132,9 +151,10 @@ static uint64_t blocks_in_hole(struct vhdx_image *v, uint64_t block)
 	uint64_t index = vhdx_bat_index(g, block), offset = entry_offset(v, index);
 	uint64_t stride = (UINT64_C(1) << g->chunk_shift) + 1, end;
 
-	if (v->writer != NULL || offset % CACHE_PAGE > 8 || cache_has(v->base.cache, v->base.level, offset))
+	if (v->writer != NULL || offset % CACHE_PAGE > 8 || offset >= v->base.view.size ||
+	    cache_has(v->base.cache, v->base.level, offset))
 		return 0;
-	end = index + view_hole(&v->base.view, offset, (g->entry_count - index) * 8) / 8;
+	end = index + view_hole(&v->base.view, offset, min_u64((g->entry_count - index) * 8, v->base.view.size - offset)) / 8;
 	end = (end / stride << g->chunk_shift) + min_u64(end % stride, stride - 1); /* as a block */
 	return end > block ? end - block : 0;
 }
@@ -162,12 +182,12 @@ static int extend(struct vhdx_image *v, uint64_t block, uint64_t entry, uint64_t
 		}
 		status = vhdx_load_entry(v, vhdx_bat_index(&v->geometry, block), &next, error);
 		if (status < 0)
-			return status;
+			return status == VHDX_E_DAMAGED ? VHDX_OK : status; /* told when it is asked for */
 		state = vhdx_bat_state(next);
 		if (out->kind == MAP_DATA) {
 			if (next != entry + v->base.block_size || vhdx_check_payload_entry(v, block, next, error) < 0)
 				break;
-		} else if (out->kind == MAP_ZERO ? !reads_as_zero(state) || (state == BLOCK_RESERVED_5 && !v->lenient)
+		} else if (out->kind == MAP_ZERO ? !reads_as_zero(state) || (state == BLOCK_RESERVED_5 && !accepts_state_5(v))
 						 : state != BLOCK_NOT_PRESENT) {
 			break;
 		}

@@ -276,8 +276,11 @@ int vhdx_load_metadata(struct vhdx_image *v, struct vhdx_error *error)
 
 	if (status == VHDX_OK)
 		status = load_items(v, &t, error);
-	if (status == VHDX_OK && v->parameters.has_parent)
+	if (status == VHDX_OK && v->parameters.has_parent) {
 		status = load_locator(v, t.known[ITEM_PARENT_LOCATOR], error);
+		if ((status == VHDX_E_DAMAGED || status == VHDX_E_UNSUPPORTED) && v->salvages) /* without its parent, then */
+			status = VHDX_OK;
+	}
 	memory_release(v->base.env, t.entries);
 	return status;
 }

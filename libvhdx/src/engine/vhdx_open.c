@@ -5,7 +5,7 @@
  *   identifier -> headers -> log (replayed in memory when pending) -> region table -> metadata -> geometry
  *                              everything from here on is read through the view, as it will be after replay
  */
-#include "engine/vhdx_image.h"
+#include "engine/salvage.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,9 +24,9 @@ static int load_identifier(struct vhdx_image *v, struct vhdx_error *error)
 
 	if (status < 0)
 		return status;
-	if (!vhdx_identifier_present(bytes))
+	if (!vhdx_identifier_present(bytes) && !(v->salvages && salvage_is_vhdx(v)))
 		return fail_at(error, VHDX_E_NOT_IMAGE, rule_name(RULE_VHDX_010), 0, "the file does not begin with 'vhdxfile'");
-	if (v->base.view.size < VHDX_HEADER_SECTION_SIZE)
+	if (v->base.view.size < VHDX_HEADER_SECTION_SIZE && !v->salvages)
 		return broken(error, RULE_VHDX_006, v->base.view.size,
 			      "the file has %" PRIu64 " bytes, less than its header section of 1 MiB", v->base.view.size);
 	utf8_from_utf16(v->creator, creator, utf16_length(creator, VHDX_CREATOR_UNITS), false);
@@ -152,7 +152,7 @@ static int reserve_places(struct vhdx_image *v, const struct vhdx_region *region
 	if (v->reserved == NULL)
 		return fail_memory(error);
 	for (uint32_t i = 0; i < count; i++) {
-		if (!range_fits(regions[i].file_offset, regions[i].length, v->base.view.size))
+		if (!range_fits(regions[i].file_offset, regions[i].length, v->base.view.size) && !v->salvages)
 			return broken(error, RULE_VHDX_061, table_offset,
 				      "the region at 0x%" PRIx64 ", 0x%" PRIx32 " bytes, exceeds the file of %" PRIu64 " bytes",
 				      regions[i].file_offset, regions[i].length, v->base.view.size);
@@ -161,6 +161,8 @@ static int reserve_places(struct vhdx_image *v, const struct vhdx_region *region
 	if (v->header.log_length != 0)
 		v->reserved[n++] = (struct range){ v->header.log_offset, v->header.log_length };
 	ranges_sort(v->reserved, n);
+	if (v->salvages)
+		n = ranges_merge(v->reserved, n);
 	hit = ranges_find_overlap(v->reserved, n);
 	if (hit < n)
 		return broken(error, RULE_VHDX_057, table_offset, "the structures at 0x%" PRIx64 " and 0x%" PRIx64 " overlap",
@@ -229,17 +231,21 @@ int vhdx_image_open(struct image **out, const struct image_request *request, str
 	v->base.view.file = *request->file;
 	v->base.level = request->level;
 	v->lenient = (request->flags & VHDX_OPEN_IGNORE_CHECKSUMS) != 0;
+	v->salvages = (request->flags & VHDX_OPEN_SALVAGE) != 0;
+	v->lenient = v->lenient || v->salvages;
 	status = view_load_size(&v->base.view, error);
 	if (status == VHDX_OK)
 		status = load_identifier(v, error);
 	if (status == VHDX_OK)
-		status = pick_header(v, error);
+		status = salvage_header(v, pick_header(v, error));
 	if (status == VHDX_OK)
-		status = replay_in_memory(v, request->flags, error);
+		status = salvage_log(v, replay_in_memory(v, request->flags, error));
 	if (status == VHDX_OK)
-		status = load_regions(v, error);
+		status = salvage_regions(v, load_regions(v, error), error);
 	if (status == VHDX_OK)
 		status = vhdx_load_metadata(v, error);
+	if (status == VHDX_OK)
+		status = salvage_bat(v, error);
 	if (status == VHDX_OK)
 		status = set_geometry(v, error);
 	if (status < 0) {

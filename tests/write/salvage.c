@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VHDX_OPEN_SALVAGE: whatever is damaged, each byte of the disk either reads as it did or is told to be lost; and nothing is lost that damage elsewhere does not touch.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/recipe.h"
+#include "support/specimen.h"
+#include "support/testenv.h"
+
+#define MIB RECIPE_MIB
+enum { PIECE = 65536 };
+
+struct found {
+	bool opens;
+	uint64_t present, zero, lost, parent;
+};
+
+static vhdx_disk *open_with(const struct specimen *s, struct memfile *m, unsigned flags, bool with_parent)
+{
+	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
+	struct vhdx_file file = memfile_file(m, "image"), parent = { .io = NULL };
+	vhdx_disk *disk = NULL;
+
+	if (s->parent != NULL && with_parent)
+		parent = memfile_file(s->parent, "parent");
+	options.flags = flags;
+	options.format = s->format;
+	options.parents = &parent;
+	options.parent_count = parent.io != NULL;
+	return vhdx_open_file(&disk, &file, &options, NULL) == VHDX_OK ? disk : NULL;
+}
+
+static void compare(vhdx_disk *disk, vhdx_disk *model, const struct vhdx_extent *extent, const char *what)
+{
+	static uint8_t bytes[PIECE], wanted[PIECE], zeros[PIECE];
+	bool lost = extent->kind == VHDX_EXTENT_LOST || extent->kind == VHDX_EXTENT_PARENT;
+
+	/* of what is long the beginning */
+	for (uint64_t at = extent->disk_offset, end = at + extent->length; at < end && at < extent->disk_offset + 4 * MIB;
+	     at += PIECE) {
+		size_t length = end - at < PIECE ? (size_t)(end - at) : PIECE;
+
+		cr_assert_eq(vhdx_read(disk, bytes, length, at, NULL), VHDX_OK, "%s: cannot be read", what);
+		if (!lost)
+			cr_assert_eq(vhdx_read(model, wanted, length, at, NULL), VHDX_OK);
+		cr_assert_eq(memcmp(bytes, lost ? zeros : wanted, length), 0, "%s: is not as it was at 0x%llx", what,
+			     (unsigned long long)at);
+	}
+}
+
+static struct found salvage(const struct specimen *s, struct memfile *m, bool with_parent, const char *what)
+{
+	vhdx_disk *disk = open_with(s, m, VHDX_OPEN_SALVAGE, with_parent), *model = open_with(s, s->file, 0, true);
+	struct found f = { .opens = disk != NULL };
+	struct vhdx_extent extent;
+
+	for (uint64_t at = 0; disk != NULL && at < vhdx_disk_size(disk); at += extent.length) {
+		cr_assert_eq(vhdx_get_extent(disk, &extent, at, vhdx_disk_size(disk) - at, NULL), VHDX_OK, "%s", what);
+		f.present += extent.kind == VHDX_EXTENT_DATA ? extent.length : 0;
+		f.lost += extent.kind == VHDX_EXTENT_LOST ? extent.length : 0;
+		f.parent += extent.kind == VHDX_EXTENT_PARENT ? extent.length : 0;
+		if (at + extent.length <= vhdx_disk_size(model))
+			compare(disk, model, &extent, what);
+	}
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	cr_assert_eq(vhdx_close(model), VHDX_OK);
+	return f;
+}
+
+/* Cut off anywhere: what stands before the cut is there. */
+static void cut_everywhere(enum specimen_kind kind)
+{
+	const struct specimen *s = specimen_get(kind);
+	uint64_t size = memfile_size(s->file), before = 0;
+	char what[100];
+
+	for (uint64_t cut = 0; cut <= size; cut += size > 4 * MIB ? 100000 + 512 : 3 * 512 + 7) {
+		struct memfile *m = memfile_copy(s->file);
+		struct found f;
+
+		memfile_set_size(m, cut);
+		(void)snprintf(what, sizeof(what), "%s cut at 0x%llx", s->name, (unsigned long long)cut);
+		f = salvage(s, m, true, what);
+		cr_assert_geq(f.present, before, "%s: less is present", what);
+		before = f.present;
+		memfile_free(m);
+	}
+	cr_assert_gt(before, 0);
+}
+
+Test(salvage, of_files_that_were_cut_off)
+{
+	cut_everywhere(SPECIMEN_VHDX_DYNAMIC);
+	cut_everywhere(SPECIMEN_VHDX_CHILD);
+	cut_everywhere(SPECIMEN_VHD_DYNAMIC);
+	cut_everywhere(SPECIMEN_VHD_CHILD);
+	specimen_end();
+}
+
+/* Places full of junk; everything that they do not hold is as it was. */
+static struct found with_junk(enum specimen_kind kind, uint64_t offset, uint64_t length, uint64_t again)
+{
+	const struct specimen *s = specimen_get(kind);
+	struct memfile *m = memfile_copy(s->file);
+	struct found f;
+
+	recipe_fill(m, offset, length, offset, 99);
+	if (again != 0)
+		recipe_fill(m, again, length, again, 98);
+	f = salvage(s, m, true, s->name);
+	memfile_free(m);
+	return f;
+}
+
+static void expect_all(enum specimen_kind kind, uint64_t offset, uint64_t length, uint64_t again)
+{
+	const struct specimen *s = specimen_get(kind);
+	struct memfile *m = memfile_copy(s->file);
+	struct found f = with_junk(kind, offset, length, again), whole = salvage(s, m, true, "whole");
+
+	cr_assert(f.opens, "%s with junk at 0x%llx does not open", s->name, (unsigned long long)offset);
+	cr_assert_eq(f.lost, 0);
+	cr_assert_eq(f.present, whole.present, "%s with junk at 0x%llx", s->name, (unsigned long long)offset);
+	memfile_free(m);
+}
+
+Test(salvage, without_copies)
+{
+	uint64_t end;
+
+	expect_all(SPECIMEN_VHDX_DYNAMIC, 0, 512, 0);
+	expect_all(SPECIMEN_VHDX_DYNAMIC, RECIPE_HEADER(0), 4096, RECIPE_HEADER(1));
+	expect_all(SPECIMEN_VHDX_DYNAMIC, RECIPE_REGION_TABLE(0), 65536, RECIPE_REGION_TABLE(1));
+	expect_all(SPECIMEN_VHDX_CHILD, RECIPE_REGION_TABLE(0), 65536, RECIPE_REGION_TABLE(1));
+	expect_all(SPECIMEN_VHDX_HUGE, RECIPE_REGION_TABLE(0), 65536, RECIPE_REGION_TABLE(1));
+	end = memfile_size(specimen_get(SPECIMEN_VHD_DYNAMIC)->file) - 512;
+	expect_all(SPECIMEN_VHD_DYNAMIC, 0, 512, end);
+	expect_all(SPECIMEN_VHD_DYNAMIC, 64, 4, end + 64); /* checksums */
+	specimen_end();
+}
+
+/* A wrong entry loses its block, nothing else. */
+Test(salvage, without_an_entry)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHDX_DYNAMIC);
+	struct memfile *m = memfile_copy(s->file);
+	struct found f;
+
+	recipe_put(m, 3 * MIB + 5 * 8, 8, 900 * MIB | RECIPE_FULL);
+	f = salvage(s, m, true, "entry 5 beyond the end");
+	cr_assert_eq(f.lost, MIB);
+	recipe_put(m, 3 * MIB, 8, 5);
+	f = salvage(s, m, true, "entry 0 of a reserved state");
+	cr_assert_eq(f.lost, 2 * MIB);
+	memfile_free(m);
+	s = specimen_get(SPECIMEN_VHD_DYNAMIC);
+	m = memfile_copy(s->file);
+	recipe_put_be(m, 1536 + 7 * 4, 4, 0x12345678);
+	f = salvage(s, m, true, "entry 7 beyond the end");
+	cr_assert_eq(f.lost, 65536);
+	memfile_free(m);
+	/* the bitmap of a child: its partial blocks, not its whole ones */
+	s = specimen_get(SPECIMEN_VHDX_CHILD);
+	m = memfile_copy(s->file);
+	recipe_put(m, 3 * MIB + 4096 * 8, 8, 0);
+	f = salvage(s, m, true, "no bitmap");
+	cr_assert_eq(f.lost, 2 * MIB);
+	memfile_free(m);
+	specimen_end();
+}
+
+/* Without the log the disk is what it was before it. */
+Test(salvage, without_a_log)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHDX_LOG);
+	struct memfile *m = memfile_copy(s->file);
+	vhdx_disk *disk;
+
+	recipe_fill(m, MIB + 100, 24576, 0, 99);
+	cr_assert_null(open_with(s, m, 0, true));
+	disk = open_with(s, m, VHDX_OPEN_SALVAGE, true);
+	cr_assert_not_null(disk);
+	vhdx_close(disk);
+	memfile_free(m);
+	specimen_end();
+}
+
+/* Found by fuzz_repair: without a sector size there is no disk, and no division by it. A parent locator is not needed. */
+Test(salvage, without_metadata)
+{
+	static const enum specimen_kind kinds[] = { SPECIMEN_VHDX_DYNAMIC, SPECIMEN_VHDX_CHILD };
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct specimen *s = specimen_get(kinds[i]);
+
+		for (unsigned k = 0; k < s->part_count; k++) {
+			const struct specimen_part *part = &s->parts[k];
+			bool is_locator = part->structure == STRUCTURE_vhdx_locator_header;
+			struct memfile *m;
+			vhdx_disk *disk;
+
+			if (part->structure != STRUCTURE_vhdx_logical_sector_size &&
+			    part->structure != STRUCTURE_vhdx_file_parameters && !is_locator)
+				continue;
+			m = memfile_copy(s->file);
+			recipe_put(m, part->file_offset, 4, 0);
+			disk = open_with(s, m, VHDX_OPEN_SALVAGE, !is_locator);
+			cr_assert_eq(disk != NULL, is_locator, "%s", structures[part->structure].name);
+			cr_assert_eq(vhdx_close(disk), VHDX_OK);
+			memfile_free(m);
+		}
+	}
+	specimen_end();
+}
+
+Test(salvage, without_the_parent)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		const struct specimen *s = specimen_get(i == 0 ? SPECIMEN_VHDX_CHILD : SPECIMEN_VHD_CHILD);
+		struct memfile *m = memfile_copy(s->file);
+		struct found f = salvage(s, m, false, s->name);
+
+		cr_assert(f.opens);
+		cr_assert_gt(f.parent, 0);
+		cr_assert_gt(f.present, 0);
+		memfile_free(m);
+	}
+	specimen_end();
+}
+
+Test(salvage, only_reads)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHDX_DYNAMIC);
+	struct memfile *m = memfile_copy(s->file);
+
+	cr_assert_null(open_with(s, m, VHDX_OPEN_SALVAGE | VHDX_OPEN_WRITE, true));
+	memfile_free(m);
+	specimen_end();
+}
