@@ -38,7 +38,7 @@ if [ -e "$build/bin/nbdkit-vhdx-plugin.so" ]; then
 	[ -e "$libraries/nbdkit/plugins/nbdkit-vhdx-plugin.so" ] && [ -e "$prefix/share/man/man1/nbdkit-vhdx-plugin.1" ] ||
 		fail "the plugin of nbdkit is not installed"
 fi
-[ "$(cd "$prefix/include" && echo *)" = "vhdx.h vhdx_create.h vhdx_inspect.h" ] || fail "not the three public headers are installed"
+[ "$(cd "$prefix/include" && echo *)" = "vhdx.h vhdx_create.h vhdx_inspect.h vhdx_repair.h" ] || fail "not the four public headers are installed"
 [ -e "$libraries/libvhdx.so" ] || fail "the shared library is not installed"
 ok "files"
 
