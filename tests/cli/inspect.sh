@@ -745,7 +745,7 @@ real ntfs-fixed.vhdx "Format VHDX, fixed" " 1 at 64 KiB 2.94 MiB NTFS or exFAT: 
 real ntfs-dynamic.vhd "Format VHD, dynamic" " 1 at 64 KiB 2.94 MiB NTFS or exFAT: NTFS \"TestVolume\"" "Creator win 10.0" \
 	"Created 2020-10-11 11:37:46 UTC" "Geometry 120 cylinders, 4 heads, 17 sectors"
 real fixed.vhdx " 1 at 64 KiB 7 MiB NTFS or exFAT: NTFS \"New Volume\""
-real dynamic.vhd "Fragmentation 100.0 % (3 runs," " 1 at 64 KiB 7 MiB NTFS or exFAT: NTFS \"New Volume\""
+real dynamic.vhd "Fragmentation 100.0 % (3 runs, mean seek 3.01 MiB)" " 1 at 64 KiB 7 MiB NTFS or exFAT: NTFS \"New Volume\""
 real ext2.vhdx "Creator QEMU v5.2.0" "Content ext2 \"ext2_test\", 4 MiB, no partition table" "Block size 8 MiB" \
 	"Allocation 1 of 1 block, 4 MiB (100.0 %)"
 real ext2.vhd "Content ext2 \"ext2_test\", 4 MiB, no partition table" "Minimum size 4 MiB (4194304 bytes)"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Each kind of damage to the blocks of a VHDX is told with its rule, at its BAT entry, and no worse than it is. */
+#include <string.h>
+
 #include "public/inspected.h"
 
 #define MIB RECIPE_MIB
@@ -88,6 +90,31 @@ Test(inspect_damage_blocks, overlap_is_told_of_both)
 	recipe_put(m, recipe_bat_place(&at, 9), 8, 4 * MIB | RECIPE_FULL);
 	expect_marked(m, ERROR, "VHDX-122", recipe_bat_place(&at, 1));
 	expect_marked(m, ERROR, "VHDX-122", recipe_bat_place(&at, 9));
+	memfile_free(m);
+}
+
+/* Space that belongs to nothing is told with its size and its first place, not where the host has a hole, nor where a block without data keeps it. */
+Test(inspect_damage_blocks, space_of_nobody)
+{
+	static const struct recipe_block blocks[] = { { .index = 1, .state = RECIPE_FULL, .file_offset = 4 * MIB, .seed = 1 },
+						      { .index = 2, .state = RECIPE_FULL, .file_offset = 9 * MIB, .seed = 2 } };
+	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;
+	struct memfile *m;
+	struct inspected found = { 0 };
+
+	knobs.blocks = blocks;
+	knobs.block_count = 2;
+	m = recipe_vhdx_new(&knobs, &at);
+	expect_clean(m);
+	recipe_fill(m, 6 * MIB, 65536, 0, 9);
+	recipe_fill(m, 8 * MIB, MIB, 0, 9);
+	inspect_now(&found, m, 0);
+	cr_assert_eq(found.found_count, 1, "%s", inspected_text(&found));
+	cr_assert(inspected_has(&found, NOTE, "", 6 * MIB), "%s", inspected_text(&found));
+	cr_assert(strstr(found.found[0].message, "1114112 bytes in 2 places") != NULL, "%s", found.found[0].message);
+	recipe_put(m, recipe_bat_place(&at, 3), 8, 8 * MIB | RECIPE_UNMAPPED);
+	inspect_now(&found, m, 0);
+	cr_assert(strstr(found.found[0].message, "65536 bytes in 1 places") != NULL, "%s", found.found[0].message);
 	memfile_free(m);
 }
 

@@ -208,6 +208,37 @@ Test(inspect_damage_vhd, locators)
 	check_dynamic(VHDX_TYPE_DIFFERENCING, 576, 4, 0x41414141, NOTE, "");
 }
 
+/* To write such a block would be the end of the path. */
+Test(inspect_damage_vhd, block_over_a_locator)
+{
+	struct memfile *m = sample(VHDX_TYPE_DIFFERENCING);
+	uint64_t slot = at.dynamic + 576, entry = at.bat + 6 * 4;
+
+	recipe_put_be(m, slot + 16, 8, at.blocks[1] + 4096);
+	recipe_fix_dynamic(m, at.dynamic);
+	expect_marked(m, WARNING, "VHD-070", entry);
+	memfile_free(m);
+}
+
+/* What Xen puts behind the BAT belongs to something, though nothing names it (errata E-39): with it no space is offered to be freed. */
+Test(inspect_damage_vhd, space_beside_a_batmap)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct recipe_vhd knobs = knobs_of(VHDX_TYPE_DYNAMIC);
+		struct memfile *m;
+		struct inspected found = { 0 };
+
+		knobs.first_block_offset = MIB;
+		m = recipe_vhd_new(&knobs, &at);
+		recipe_fill(m, 512 * 1024, 65536, 0, 9);
+		if (i == 1)
+			memfile_write(m, at.bat + 512, "tdbatmap", 8);
+		inspect_now(&found, m, 0);
+		cr_assert_eq(inspected_has(&found, NOTE, "VHD-073", 512 * 1024), i == 0, "%s", inspected_text(&found));
+		memfile_free(m);
+	}
+}
+
 Test(inspect_damage_vhd, no_parent)
 {
 	struct recipe_vhd knobs = knobs_of(VHDX_TYPE_DIFFERENCING);

@@ -57,6 +57,20 @@ static int check_entry(const struct bat *b, uint64_t block, uint32_t entry)
 	return VHDX_OK;
 }
 
+/* Reads do not suffer, but to write the block would be the end of the path. */
+static void judge_locators(const struct bat *b, uint64_t block, uint64_t offset, uint64_t place)
+{
+	for (unsigned i = 0; i < VHD_LOCATOR_COUNT; i++) {
+		const struct vhd_locator *l = &b->w->dynamic.locators[i];
+
+		if (l->platform_code != 0 && range_fits(l->data_offset, l->data_length, b->w->in->size) &&
+		    ranges_overlap(offset, stride(b), l->data_offset, l->data_length))
+			inspect_broken(b->w->in, VHDX_SEVERITY_WARNING, RULE_VHD_070, place,
+				       "block %" PRIu64 " at 0x%" PRIx64 " overlaps the path to the parent in locator %u", block,
+				       offset, i);
+	}
+}
+
 static int tell_entry(struct bat *b, uint64_t block, uint32_t entry, const uint8_t *bytes)
 {
 	struct inspection *in = b->w->in;
@@ -74,6 +88,7 @@ static int tell_entry(struct bat *b, uint64_t block, uint32_t entry, const uint8
 	inspect_judged(in, VHDX_SEVERITY_ERROR, status);
 	if (status == VHDX_OK) {
 		b->file_end = max_u64(b->file_end, offset + stride(b));
+		judge_locators(b, block, offset, item.file_offset);
 		if (claims_hit(&b->claims, offset, stride(b)))
 			inspect_broken(in, VHDX_SEVERITY_ERROR, RULE_VHD_070, item.file_offset,
 				       "block %" PRIu64 " at 0x%" PRIx64 " shares bytes of the file with another one", block,

@@ -4,6 +4,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "io/file.h"
+#include "io/host.h"
 
 enum { LEAST = 65536 };
 
@@ -63,7 +64,7 @@ int leaks_find(struct leaks *leaks, const struct vhdx_file *file, const struct c
 	struct search s = { leaks, file, structures, structure_count, error };
 	int status = VHDX_OK;
 
-	if (file->io->extent == NULL || file->io->punch == NULL)
+	if (!host_makes_holes(file))
 		return VHDX_OK;
 	for (size_t i = 0; status == VHDX_OK && i < blocks->count && start < end; i++) {
 		struct range block = claims_get(blocks, i);

@@ -17,6 +17,8 @@ int host_open(struct vhdx_file *out, const char *path, unsigned flags, struct vh
 int host_remove(const char *path);
 /* Seconds since 1970 of the last modification of a file opened by host_open; false when unknown. */
 bool host_modified(const struct vhdx_file *file, uint64_t *seconds);
+/* Whether holes can be told and made in a file, by whatever table: on Windows only in sparse ones. */
+bool host_makes_holes(const struct vhdx_file *file);
 
 /* The directory that holds `path`, "." when it names none. */
 char *host_directory(const struct vhdx_env *env, const char *path);

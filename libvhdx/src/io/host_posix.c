@@ -388,6 +388,11 @@ int host_remove(const char *path)
 	return unlink(path);
 }
 
+bool host_makes_holes(const struct vhdx_file *file)
+{
+	return file->io->extent != NULL && file->io->punch != NULL;
+}
+
 bool host_modified(const struct vhdx_file *file, uint64_t *seconds)
 {
 	struct stat st;

@@ -483,6 +483,12 @@ int host_remove(const char *path)
 	return done ? 0 : -1;
 }
 
+bool host_makes_holes(const struct vhdx_file *file)
+{
+	return file->io->extent != NULL && file->io->punch != NULL &&
+	       (file->io != &host_io || ((const struct host_file *)file->handle)->is_sparse);
+}
+
 bool host_modified(const struct vhdx_file *file, uint64_t *seconds)
 {
 	const uint64_t from_1601_to_1970 = UINT64_C(11644473600);
