@@ -209,15 +209,24 @@ group_map() {
 	rm -f map.vhdx ./*.t
 }
 
-# The rows of vhdx-readbench and vhdx-writebench that have a goal.
+# The rows of vhdx-readbench and vhdx-writebench that have a goal, each part of a row under the row itself.
 rows_of_bench() {
 	local text what ours peer ratio goal met of=
 	while IFS= read -r text; do
 		case $text in '      not steady'*) echo "$text"; continue ;; [a-f]' '*) ;; *) continue ;; esac
 		what=${text:4:48} ours=$(echo ${text:53:12}) peer=$(echo ${text:66:28}) ratio=$(echo ${text:95:26}) goal=$(echo ${text:122})
-		case $what in '  '*) what="$(echo ${of%%,*}): ${what#  }" ;; *) of=$what ;; esac
-		case $goal in *met) met=met ;; *MISSED) met=MISSED ;; *) continue ;; esac
-		line "$(echo $what)" "$ours" "$peer" "$ratio" "$(echo ${goal%"$met"})" $met
+		case $goal in *met) met=met ;; *MISSED) met=MISSED ;; *) met='' ;; esac
+		case $what in
+		'  '*)
+			[ -n "$met" ] || continue
+			[ -z "$of" ] || line "${of%%  *}" '' '' '' '' ''
+			of='' what="... ${what#  }"
+			;;
+		*) of=$what ;;
+		esac
+		[ -n "$met" ] || continue
+		[ "$of" != "$what" ] || of=''
+		line "${what%%  *}" "$ours" "$peer" "$ratio" "$(echo ${goal%"$met"})" $met
 	done
 }
 

@@ -308,14 +308,15 @@ static void make(struct specimen *p, unsigned number, enum ageing how, double as
 	settings.sparse_size = sparse;
 }
 
-static double speed_of(struct specimen *p, const struct work *work, uint64_t seed)
+static double speed_of(struct specimen *p, const struct work *work, uint64_t seed, struct length length, uint64_t *operations)
 {
 	struct sample sample;
 
 	if (work->cold)
 		subject_forget(&p->subject);
-	sample = run_once(&way_ours, &p->subject, work, seed, 0, NULL, NULL);
-	return (double)sample.operations * work->io / sample.elapsed;
+	sample = run_once(&way_ours, &p->subject, work, seed, length, NULL, NULL);
+	*operations = sample.operations;
+	return (double)sample.operations * work->io / (settings.by_cpu && sample.cpu > 0 ? sample.cpu : sample.elapsed);
 }
 
 static void measure(struct specimen *list, unsigned count)
@@ -323,14 +324,18 @@ static void measure(struct specimen *list, unsigned count)
 	static const unsigned order[4] = { 0, 2, 1, 3 }; /* cold ones last */
 
 	for (unsigned o = 0; o < 4; o++) {
+		struct length trial = { settings.operations, settings.seconds };
+		uint64_t operations, ignored;
 		struct work work;
 
 		(void)work_parse(&work, aged_works[order[o]]);
+		(void)speed_of(&list[0], &work, settings.seed, trial, &operations);
 		for (unsigned round = 0; round < settings.rounds; round++) {
 			for (unsigned i = 0; i < count; i++) {
 				struct specimen *p = &list[(i + round) % count];
 
-				p->speeds[order[o]][round] = speed_of(p, &work, mix(settings.seed + round));
+				p->speeds[order[o]][round] = speed_of(p, &work, mix(settings.seed + round),
+								      length_like(operations), &ignored);
 				progress_done(settings.seconds, "fragmentation: %s, %s", p->aged->title, work.title);
 			}
 		}

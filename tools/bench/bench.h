@@ -70,6 +70,7 @@ struct settings {
 	bool peer_qemu, peer_vhdi;
 	bool no_making, no_ageing;
 	bool quick, quiet, as_json;
+	bool by_cpu; /* figures are processor time instead of elapsed time */
 	const char *html, *svg, *markdown;
 	unsigned unit; /* bytes of which the content is known one by one */
 };
@@ -225,9 +226,16 @@ struct sample {
 	double cpu;
 	struct tally tally; /* when it was counted */
 };
-/* Runs a work once. `operations`: 0 for as many as the settings allow. The content is kept in the model. */
+/* How long a run is: so many operations, or so many seconds, whichever comes first. */
+struct length {
+	uint64_t operations;
+	double seconds; /* 0: no matter */
+};
+/* Runs a work once. The content is kept in the model. */
 struct sample run_once(const struct way *way, struct subject *subject, const struct work *work, uint64_t seed,
-		       uint64_t operations, struct counts *counts, struct histogram *latencies);
+		       struct length length, struct counts *counts, struct histogram *latencies);
+/* All types do as much as the first one does in the time that was asked for, for what comes later may be cheaper; but none takes longer than this. */
+struct length length_like(uint64_t operations);
 /* Reads back: every place touched with this seed, or the whole disk. Returns units that are wrong. */
 uint64_t verify_touched(const struct way *way, const struct subject *subject, const struct work *work, uint64_t seed,
 			uint64_t operations);

@@ -92,7 +92,7 @@ static uint64_t counted_operations(const struct work *work)
 }
 
 /* One run of a row; the first one (`round` -1) counts, and finds how much a peer that runs whole can do in the time. */
-static struct sample run_row(struct group *g, struct row *row, int round, struct histogram *latencies)
+static struct sample run_row(struct group *g, struct row *row, int round, struct length length, struct histogram *latencies)
 {
 	bool whole = row->way->whole != NULL, first = round < 0, counting = first && row->way == way_of(row->kind);
 	bool keeps = g->keeps || keeps_anyway(g, row->kind);
@@ -115,8 +115,7 @@ static struct sample run_row(struct group *g, struct row *row, int round, struct
 			sample.operations = settings.operations < TRIAL ? settings.operations : TRIAL;
 		row->way->whole(subject, row->work, sample.operations, &sample.elapsed, &sample.cpu);
 	} else {
-		sample = run_once(row->way, subject, row->work, seed, counting ? counted_operations(row->work) : 0,
-				  counting ? &counts : NULL, latencies);
+		sample = run_once(row->way, subject, row->work, seed, length, counting ? &counts : NULL, latencies);
 		if (!g->keeps)
 			results.wrong += verify_touched(row->way, subject, row->work, seed, sample.operations);
 	}
@@ -144,7 +143,8 @@ static uint64_t most_of(const struct row *row, const struct subject *subject)
 
 static void first_run(struct group *g, struct row *row)
 {
-	struct sample sample = run_row(g, row, -1, NULL);
+	struct length counted = { counted_operations(row->work), row->way == way_of(row->kind) ? 0 : settings.seconds };
+	struct sample sample = run_row(g, row, -1, counted, NULL);
 	struct subject size = { .kind = row->kind, .model = { .size = kind_disk_size(row->kind, g->state) } };
 	double wanted = settings.seconds > LEAST_WHOLE ? settings.seconds : LEAST_WHOLE;
 	double fit = wanted / (sample.elapsed / (double)sample.operations + 1e-6);
@@ -161,7 +161,9 @@ static void first_run(struct group *g, struct row *row)
 
 static void take_sample(struct row *row, const struct sample *sample)
 {
-	row->elapsed[row->rounds] = sample->elapsed / (double)sample->operations;
+	double seconds = settings.by_cpu ? sample->cpu : sample->elapsed;
+
+	row->elapsed[row->rounds] = (seconds > 0 ? seconds : 1e-9) / (double)sample->operations;
 	row->cpu[row->rounds] = sample->cpu / (double)sample->operations;
 	row->operations = sample->operations;
 	row->rounds++;
@@ -252,6 +254,8 @@ static void race(struct group *g, const struct work *work)
 	unsigned count = add_rows(work);
 	struct row *rows = results.rows + results.row_count - count;
 	struct histogram *latencies = calloc(count, sizeof(*latencies));
+	struct length trial = { settings.operations, settings.seconds };
+	uint64_t operations;
 
 	if (latencies == NULL)
 		stop("no memory");
@@ -261,10 +265,11 @@ static void race(struct group *g, const struct work *work)
 		first_run(g, &rows[i]);
 		progress_done(settings.seconds, "%s: %s", work->title, rows[i].kind->title);
 	}
+	operations = count != 0 ? run_row(g, &rows[0], 0, trial, NULL).operations : 0;
 	for (unsigned round = 0; round < settings.rounds; round++) {
 		for (unsigned i = 0; i < count; i++) {
 			unsigned turn = (i + round) % count;
-			struct sample sample = run_row(g, &rows[turn], (int)round, &latencies[turn]);
+			struct sample sample = run_row(g, &rows[turn], (int)round, length_like(operations), &latencies[turn]);
 
 			take_sample(&rows[turn], &sample);
 			progress_done(settings.seconds, "%s: %s", work->title, rows[turn].kind->title);

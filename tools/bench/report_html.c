@@ -60,15 +60,16 @@ static void put_top(FILE *out)
 	(void)snprintf(text, sizeof(text), "%s, %u processors, %s; %s; %s on %s. %s.", machine.processor, machine.processors,
 		       text_size((double)machine.memory).text, machine.kernel, machine.filesystem, machine.device, machine.when);
 	words(out, "p class=\"m\"", text);
-	(void)snprintf(text, sizeof(text),
-		       "libvhdx %s%s%s%s%s. Disks of %s, %u rounds of at most %g s, in turns; %s read back and compared with "
-		       "what was written; load %.2f "
-		       "before, %.2f after; others took %.0f %% of the processors, the host %.0f %%.",
-		       vhdx_version(), settings.peer_qemu ? ", " : "", settings.peer_qemu ? qemu_version() : "",
-		       settings.peer_vhdi ? ", libvhdi " : "", settings.peer_vhdi ? vhdi_version() : "",
-		       text_size((double)settings.size).text, settings.rounds, settings.seconds,
-		       text_size((double)results.verified).text, machine.load_before, machine.load_after,
-		       machine.busy > 0 ? machine.busy : 0, machine.steal > 0 ? machine.steal : 0);
+	(void)snprintf(
+		text, sizeof(text),
+		"libvhdx %s%s%s%s%s. Disks of %s, %u rounds of at most %g s, in turns, %s time; %s read back and compared with "
+		"what was written; load %.2f "
+		"before, %.2f after; others took %.0f %% of the processors, the host %.0f %%.",
+		vhdx_version(), settings.peer_qemu ? ", " : "", settings.peer_qemu ? qemu_version() : "",
+		settings.peer_vhdi ? ", libvhdi " : "", settings.peer_vhdi ? vhdi_version() : "",
+		text_size((double)settings.size).text, settings.rounds, settings.seconds,
+		settings.by_cpu ? "processor" : "elapsed", text_size((double)results.verified).text, machine.load_before,
+		machine.load_after, machine.busy > 0 ? machine.busy : 0, machine.steal > 0 ? machine.steal : 0);
 	words(out, "p class=\"m\"", text);
 	if (warning != NULL)
 		words(out, "div class=\"warn\"", warning);

@@ -44,6 +44,7 @@ static void put_settings(struct json *json)
 	json_fraction(json, "seconds", settings.seconds);
 	json_number(json, "operations", settings.operations);
 	json_number(json, "seed", settings.seed);
+	json_string(json, "time", settings.by_cpu ? "processor" : "elapsed");
 	json_close(json);
 	json_number(json, "verified_bytes", results.verified);
 	json_number(json, "wrong", results.wrong);

@@ -107,13 +107,12 @@ bool report_markdown(const char *path)
 	if (out == NULL)
 		return false;
 	fprintf(out,
-		"%s; %s, %u processors, %s; %s; %s. Disks of %s, medians of %u rounds in turns, %s read back and "
-		"compared.%s%s\n\n",
+		"%s; %s, %u processors, %s; %s; %s. Disks of %s, %s time, medians of %u rounds in turns, %s read back and "
+		"compared.%s%s%s\n\n",
 		machine.when, machine.processor, machine.processors, text_size((double)machine.memory).text, machine.kernel,
-		machine.filesystem, text_size((double)settings.size).text, settings.rounds,
-		text_size((double)results.verified).text, warning != NULL ? " **" : "", warning != NULL ? warning : "");
-	if (warning != NULL)
-		fputs("**\n\n", out);
+		machine.filesystem, text_size((double)settings.size).text, settings.by_cpu ? "processor" : "elapsed",
+		settings.rounds, text_size((double)results.verified).text, warning != NULL ? " **" : "",
+		warning != NULL ? warning : "", warning != NULL ? "**" : "");
 	put_claims(out);
 	put_works(out);
 	put_makings(out);

@@ -83,8 +83,8 @@ bool report_svg(const char *path)
 	xml_text(out, machine.processor);
 	fprintf(out, ", %u processors, ", machine.processors);
 	xml_text(out, machine.filesystem);
-	fprintf(out, "; medians of %u rounds, thin lines: spread; %s</text>\n<g transform=\"translate(%d 72)\">", settings.rounds,
-		machine.when, MARGIN);
+	fprintf(out, "; %s time, medians of %u rounds, thin lines: spread; %s</text>\n<g transform=\"translate(%d 72)\">",
+		settings.by_cpu ? "processor" : "elapsed", settings.rounds, machine.when, MARGIN);
 	(void)chart_legend(out);
 	fputs("</g>\n", out);
 	draw_all(out, plots, count);

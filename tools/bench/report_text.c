@@ -163,9 +163,11 @@ void report_text(void)
 	       settings.peer_qemu ? qemu_version() : "", settings.peer_vhdi ? ", libvhdi " : "",
 	       settings.peer_vhdi ? vhdi_version() : "", machine.processor, machine.processors,
 	       text_size((double)machine.memory).text, machine.kernel, machine.filesystem, machine.device);
-	printf("%s: disks of %s, %u rounds of %g s, in turns; %s read back and compared; %.0f s in all; load %.2f to %.2f\n",
+	printf("%s: disks of %s, %u rounds of %g s, in turns, %s time; %s read back and compared; %.0f s in all; load %.2f to "
+	       "%.2f\n",
 	       machine.when, text_size((double)settings.size).text, settings.rounds, settings.seconds,
-	       text_size((double)results.verified).text, results.took, machine.load_before, machine.load_after);
+	       settings.by_cpu ? "processor" : "elapsed", text_size((double)results.verified).text, results.took,
+	       machine.load_before, machine.load_after);
 	if (warning != NULL)
 		printf("%s\n", warning);
 	show_works();

@@ -103,7 +103,7 @@ static void start_all(struct worker *workers, unsigned count)
 }
 
 static struct worker *workers_new(const struct way *way, void *handle, struct subject *subject, const struct work *work,
-				  uint64_t seed, uint64_t operations)
+				  uint64_t seed, struct length length)
 {
 	struct worker *workers = calloc(work->threads, sizeof(*workers));
 	uint16_t generation = next_generation();
@@ -118,14 +118,19 @@ static struct worker *workers_new(const struct way *way, void *handle, struct su
 		w->subject = subject;
 		w->work = work;
 		w->generation = generation;
-		w->most = (operations != 0 ? operations : settings.operations) / work->threads + 1;
-		w->duration = operations != 0 ? UINT64_MAX : (uint64_t)(settings.seconds * 1e9);
+		w->most = (length.operations + work->threads - 1) / work->threads;
+		w->duration = length.seconds > 0 ? (uint64_t)(length.seconds * 1e9) : UINT64_MAX;
 		places_begin(&w->places, work, subject, i, seed);
 		if (posix_memalign((void **)&w->buffer, 4096, work->io) != 0)
 			stop("no memory");
 		memset(w->buffer, 0, work->io);
 	}
 	return workers;
+}
+
+struct length length_like(uint64_t operations)
+{
+	return (struct length){ operations, 4 * settings.seconds };
 }
 
 static struct tally tally_of(struct counts *counts)
@@ -150,11 +155,11 @@ static void workers_end(struct worker *workers, unsigned count, struct sample *s
 }
 
 struct sample run_once(const struct way *way, struct subject *subject, const struct work *work, uint64_t seed,
-		       uint64_t operations, struct counts *counts, struct histogram *latencies)
+		       struct length length, struct counts *counts, struct histogram *latencies)
 {
 	struct sample sample = { .operations = 0 };
 	void *handle = way->open(subject, work->action != ACT_READ, counts);
-	struct worker *workers = workers_new(way, handle, subject, work, seed, operations);
+	struct worker *workers = workers_new(way, handle, subject, work, seed, length);
 	uint64_t begin;
 
 	if (counts != NULL)

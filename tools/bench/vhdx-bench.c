@@ -26,6 +26,7 @@ static const char HELP[] =
 	"      --operations N    and how many operations it has at most (100000)\n"
 	"      --seed N          of everything that is chosen at random (1)\n"
 	"      --quick           disks of 32M, 3 rounds, 0.03 seconds, less of everything: less than a minute\n"
+	"      --cpu             processor time instead of elapsed time, for a machine that others use too\n"
 	"      --no-making       leave out creation, space and clones\n"
 	"      --no-ageing       leave out fragmentation\n"
 	"      --json            results as JSON on standard output, instead of tables\n"
@@ -78,6 +79,7 @@ enum {
 	OPT_OPERATIONS,
 	OPT_SEED,
 	OPT_QUICK,
+	OPT_CPU,
 	OPT_NO_MAKING,
 	OPT_NO_AGEING,
 	OPT_JSON,
@@ -99,6 +101,7 @@ static const struct option options[] = {
 	{ "operations", 1, NULL, OPT_OPERATIONS },
 	{ "seed", 1, NULL, OPT_SEED },
 	{ "quick", 0, NULL, OPT_QUICK },
+	{ "cpu", 0, NULL, OPT_CPU },
 	{ "no-making", 0, NULL, OPT_NO_MAKING },
 	{ "no-ageing", 0, NULL, OPT_NO_AGEING },
 	{ "json", 0, NULL, OPT_JSON },
@@ -185,6 +188,7 @@ static int take(struct said *said, int option, char **argv)
 	case OPT_SEED:
 	case OPT_SECONDS: return take_amount(said, option, optarg);
 	case OPT_QUICK: settings.quick = true; break;
+	case OPT_CPU: settings.by_cpu = true; break;
 	case OPT_NO_MAKING: settings.no_making = true; break;
 	case OPT_NO_AGEING: settings.no_ageing = true; break;
 	case OPT_JSON: settings.as_json = true; break;
