@@ -55,7 +55,7 @@ expect 0 vhdx-create -q disk.vhd 20M
 head -c 700000 /dev/urandom >large
 truncate -s 1048577 too-large
 expect 0 vhdx-set -q --item $one=large disk.vhdx
-cp disk.vhdx before
+sync ./* # so that nothing is allocated on the host later
 refuse 2 "GUID=FILE" vhdx-set --item $one disk.vhdx
 refuse 2 "is no GUID" vhdx-set --item rubbish=large disk.vhdx
 refuse 2 "is no GUID" vhdx-set --remove-item ${one}0 disk.vhdx
