@@ -12,6 +12,7 @@
 #define host_open_below ranges_open_below
 #define host_remove ranges_remove
 #define host_modified ranges_modified
+#define host_makes_holes ranges_makes_holes
 
 static BOOL WINAPI answer(HANDLE handle, DWORD code, void *in, DWORD in_size, void *out, DWORD out_size, DWORD *done,
 			  OVERLAPPED *call);
