@@ -359,6 +359,7 @@ struct label text_seconds(double seconds);
 struct label text_speed(double bytes_per_second);
 struct label text_size(double bytes);
 struct label text_count(double value);
+struct label text_ratio(double ratio); /* "1.04x", "4100x" */
 
 void report_text(void);
 void report_json(void);

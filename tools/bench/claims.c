@@ -112,7 +112,8 @@ static void list_confirmed(const struct claim *c, char *text, size_t size)
 
 	text[0] = '\0';
 	for (unsigned n = 0; n < NAMED && e != NULL && used < size; n++, e = next_evidence(c, CONFIRMED, e->ratio))
-		used += (size_t)snprintf(text + used, size - used, "%s%.2fx (%s)", n != 0 ? ", " : "", e->ratio, e->text);
+		used += (size_t)snprintf(text + used, size - used, "%s%s (%s)", n != 0 ? ", " : "", text_ratio(e->ratio).text,
+					 e->text);
 }
 
 /* The word on all evidence. */
@@ -140,8 +141,8 @@ static void judge(struct claim *c, const char *what)
 			       "%s: %.2fx is the median of %u figures, and none is above 1.10x beyond its spread", what,
 			       all.median, c->evidence_count);
 	else
-		(void)snprintf(c->answer, sizeof(c->answer), "%s: %s%s; %u of %u figures, whose median is %.2fx", what, figures,
-			       confirmed > NAMED ? ", ..." : "", confirmed, c->evidence_count, all.median);
+		(void)snprintf(c->answer, sizeof(c->answer), "%s: %s%s; %u of %u figures, whose median is %s", what, figures,
+			       confirmed > NAMED ? ", ..." : "", confirmed, c->evidence_count, text_ratio(all.median).text);
 }
 
 static const struct aged *aged_find(const char *format, enum ageing how, double asked)

@@ -12,7 +12,7 @@ static const char STYLE[] =
 	"12px;max-width:82ch}.m{color:var(--muted)}"
 	".warn{background:var(--panel);border-left:4px solid var(--bad);padding:10px 14px;margin:14px 0}"
 	".grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(560px,1fr));gap:18px}"
-	".panel,.card{background:var(--panel);border-radius:8px;padding:14px 16px}.panel "
+	".panel{max-width:700px}.panel,.card{background:var(--panel);border-radius:8px;padding:14px 16px}.panel "
 	"svg{width:100%;height:auto;display:block}"
 	".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:14px}.card "
 	"h3{font-size:15px;margin:6px 0 4px}"
@@ -84,8 +84,7 @@ static void put_evidence(FILE *out, const struct claim *c)
 
 		fputs("<tr>", out);
 		cell(out, e->text);
-		(void)snprintf(text, sizeof(text), "%.2fx", e->ratio);
-		cell(out, text);
+		cell(out, text_ratio(e->ratio).text);
 		(void)snprintf(text, sizeof(text), "%.2f to %.2f", e->spread.low, e->spread.high);
 		cell(out, text);
 		cell(out, verdict_names[e->verdict]);

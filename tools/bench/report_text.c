@@ -52,6 +52,14 @@ struct label text_count(double value)
 	return out;
 }
 
+struct label text_ratio(double ratio)
+{
+	struct label out;
+
+	(void)snprintf(out.text, sizeof(out.text), ratio < 100 ? "%.2fx" : "%.0fx", ratio);
+	return out;
+}
+
 static struct label row_name(const struct row *row)
 {
 	struct label out;
