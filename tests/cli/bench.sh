@@ -92,6 +92,7 @@ refuse 2 "--size" vhdx-bench --size 17M place
 refuse 2 "--peer is" vhdx-bench --peer nobody place
 refuse 1 "no such directory" vhdx-bench nowhere
 refuse 1 "say a smaller --size" vhdx-bench --size 1T place
+refuse 1 "cannot be written" vhdx-bench --quick --html nowhere/report.html place
 refuse 1 "not installed" env PATH="$VHDX_BIN" vhdx-bench --peer qemu place
 ok "mistakes are told before anything is made"
 

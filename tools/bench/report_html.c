@@ -277,6 +277,7 @@ static void put_figures(FILE *out)
 
 bool report_html(const char *path)
 {
+	bool failed;
 	FILE *out = fopen(path, "w");
 
 	if (out == NULL)
@@ -295,5 +296,6 @@ bool report_html(const char *path)
 	put_aged(out);
 	put_figures(out);
 	fputs("</body></html>\n", out);
-	return fclose(out) == 0;
+	failed = ferror(out) != 0;
+	return fclose(out) == 0 && !failed;
 }

@@ -101,6 +101,7 @@ static void put_aged(FILE *out)
 
 bool report_markdown(const char *path)
 {
+	bool failed;
 	FILE *out = fopen(path, "w");
 	const char *warning = machine_warning();
 
@@ -117,5 +118,6 @@ bool report_markdown(const char *path)
 	put_works(out);
 	put_makings(out);
 	put_aged(out);
-	return fclose(out) == 0;
+	failed = ferror(out) != 0;
+	return fclose(out) == 0 && !failed;
 }

@@ -63,6 +63,7 @@ static void draw_all(FILE *out, const struct plot *plots, unsigned count)
 
 bool report_svg(const char *path)
 {
+	bool failed;
 	FILE *out = fopen(path, "w");
 	struct plot plots[MAX_PLOTS];
 	unsigned count = choose(plots);
@@ -89,5 +90,6 @@ bool report_svg(const char *path)
 	fputs("</g>\n", out);
 	draw_all(out, plots, count);
 	fputs("</svg>\n", out);
-	return fclose(out) == 0;
+	failed = ferror(out) != 0;
+	return fclose(out) == 0 && !failed;
 }

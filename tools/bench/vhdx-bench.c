@@ -333,12 +333,32 @@ static int check_peers(void)
 	return TOOL_DONE;
 }
 
+/* Before minutes are spent on what cannot be written down. */
+static bool can_write(const char *path)
+{
+	struct sys_identity before;
+	FILE *file;
+
+	if (path == NULL)
+		return true;
+	sys_identify(&before, path, true);
+	file = fopen(path, "a");
+	if (file == NULL)
+		return tool_fail("%s: cannot be written", path) == TOOL_DONE;
+	(void)fclose(file);
+	if (before.kind == SYS_MISSING)
+		(void)sys_remove(path);
+	return true;
+}
+
 static int check_place(void)
 {
 	struct statvfs place;
 	char need[32], have[32];
 	uint64_t room;
 
+	if (!can_write(settings.html) || !can_write(settings.svg) || !can_write(settings.markdown))
+		return TOOL_FAILED;
 	if (statvfs(settings.directory, &place) != 0)
 		return tool_fail("%s: no such directory", settings.directory);
 	room = (uint64_t)place.f_bavail * place.f_frsize;
@@ -373,16 +393,26 @@ static void measure(void)
 	workdir_end();
 }
 
+static bool write_report(const char *path, bool (*write)(const char *path))
+{
+	struct sys_identity what;
+
+	if (path == NULL || write(path))
+		return true;
+	(void)tool_fail("%s: cannot be written", path);
+	sys_identify(&what, path, false);
+	if (what.kind == SYS_REGULAR)
+		(void)sys_remove(path);
+	return false;
+}
+
 static int report(void)
 {
 	if (results.wrong != 0)
 		return tool_fail("%llu pieces were not read as they were written", (unsigned long long)results.wrong);
-	if (settings.html != NULL && !report_html(settings.html))
-		return tool_fail("%s: cannot be written", settings.html);
-	if (settings.svg != NULL && !report_svg(settings.svg))
-		return tool_fail("%s: cannot be written", settings.svg);
-	if (settings.markdown != NULL && !report_markdown(settings.markdown))
-		return tool_fail("%s: cannot be written", settings.markdown);
+	if (!write_report(settings.html, report_html) || !write_report(settings.svg, report_svg) ||
+	    !write_report(settings.markdown, report_markdown))
+		return TOOL_FAILED;
 	if (settings.as_json)
 		report_json();
 	else
