@@ -38,6 +38,7 @@ check-64T     | full check of the same: times its time     | <= 2      | qemu-im
 check-memory  | ... bytes of memory                        | <= 67108864|
 raw-vhdx-16M  | raw to dynamic VHDX: times as fast         | >= 5      | qemu-img convert
 raw-vhdx-2M   | ... blocks of 2 MiB                        | >= 7      | qemu-img convert
+raw-cpu       | ... CPU seconds, times as few              | >= 1.82   | qemu-img convert
 raw-limit-16M | ... of the speed of the limit              | >= 0.90   | copy_file_range
 raw-limit-2M  | ... blocks of 2 MiB                        | >= 0.90   | copy_file_range
 vhdx-raw      | dynamic VHDX to raw: times as fast         | >= 5      | qemu-img convert
@@ -231,7 +232,8 @@ rows_of_bench() {
 }
 
 group_convert() {
-	local text title name cp
+	local text title name ours value spread
+	local -A took
 	BENCH_DIR=$scratch BENCH_SIZE=$convert_size bash "$here/convertbench.sh" $convert_rounds >convert.log
 	while IFS= read -r text; do
 		case $text in
@@ -244,19 +246,23 @@ group_convert() {
 		*'shared on btrfs') name='reflink-btrfs' ;;
 		*'shared on xfs') name='reflink-xfs' ;;
 		esac
-		read -r title _ cp _ <<<"$text" || true
+		read -r title _ <<<"$text" || true
 		case $text in
 		'  vhdx-convert  '*)
 			ours=$(awk '{ print $2 " s" }' <<<"$text")
 			[ "$name" != empty ] || tell empty "${ours% s}" "$ours"
 			;;
-		'  qemu-img  '* | '  copy_file_range  '* | '  cp  '*) eval "time_${title//-/_}=\$(awk '{ print \$2 \" s\" }' <<<\"\$text\")" ;;
+		'  qemu-img  '* | '  copy_file_range  '* | '  cp  '*) took[$title]=$(awk '{ print $2 " s" }' <<<"$text") ;;
 		'  '*' / vhdx-convert: '*)
 			value=$(sed 's/^[^:]*: \([0-9.]*\)x.*/\1/' <<<"$text") spread=$(sed 's/^[^(]*(\([^)]*\)).*/\1/' <<<"$text")
 			case $title in
-			qemu-img) tell "${name%% *}" "$value" "$ours" "$time_qemu_img" "$spread" ;;
-			copy_file_range) [ "${name#* }" = "$name" ] || tell "${name#* }" "$value" "$ours" "$time_copy_file_range" "$spread" ;;
-			cp) tell "$name" "$value" "$ours" "$time_cp" "$spread" ;;
+			qemu-img)
+				tell "${name%% *}" "$value" "$ours" "${took[qemu-img]}" "$spread"
+				value=$(sed -n 's/.*, CPU \([0-9.]*\)x.*/\1/p' <<<"$text")
+				[ "${name%% *}" != raw-vhdx-16M ] || tell raw-cpu "$value" '' ''
+				;;
+			copy_file_range) [ "${name#* }" = "$name" ] || tell "${name#* }" "$value" "$ours" "${took[copy_file_range]}" "$spread" ;;
+			cp) tell "$name" "$value" "$ours" "${took[cp]}" "$spread" ;;
 			esac
 			;;
 		esac

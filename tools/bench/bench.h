@@ -8,7 +8,7 @@
  *   count.c       an I/O table that counts              run.c       one run: threads, clocks, latencies
  *   race.c        runs in turns, rounds, medians        stats.c     medians, spreads, histograms
  *   making.c      create, clone, space                  ageing.c    fragmentation
- *   machine.c     what it ran on, and how busy          workdir.c   its files, and how they go away; progress.c
+ *   machine.c     what it ran on, and how busy          workdir.c   its files, and how they go away; progress_line.c
  *   claims.c      the folklore, judged                  report_*.c  text, JSON, Markdown, HTML; chart.c SVG
  *
  * A timed round uses the host's own I/O table, as any program does. Calls and bytes are counted in one more round, which nobody times, through a
