@@ -31,6 +31,7 @@ an interrupted run leaves nothing
 mistakes, and ends of standard output
 an interrupted run leaves nothing' ;;
 	inspect) echo 'overview of a dynamic VHDX
+fragmentation, inside and on the host
 --picture
 real images
 real images with wrong checksums
