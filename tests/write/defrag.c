@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Blocks put into the order of the disk, and zeros inside blocks given back. Crashes and failing calls are the business of tests/crash. */
 #include "compacting.h"
+#include "support/specimen.h"
 
 /* Blocks in random order, some without content, some partly; 4 KiB of each hold something, so that many take little memory. */
 static void write_blocks(struct chain *c, vhdx_disk *disk, uint64_t block_size, unsigned count)
@@ -236,4 +237,47 @@ Test(defrag, mistakes)
 	cr_expect_eq(vhdx_compact(disk, &options, NULL), VHDX_E_ARGUMENT);
 	vhdx_close(disk);
 	end_chain(&c);
+}
+
+/* A locator that reaches into the place of a block is a warning to readers; whoever moved a block there would overwrite the path to the parent. */
+Test(defrag, a_block_over_a_locator_is_not_moved)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHD_CHILD);
+	struct vhdx_compact_options options = VHDX_COMPACT_OPTIONS_INIT;
+	struct memfile *m = memfile_copy(s->file), *before;
+	struct vhdx_error error = { .message = "" };
+	uint8_t found[64], expected[64];
+	uint64_t locator = 0;
+	vhdx_disk *disk;
+
+	for (size_t i = 0; i < s->part_count; i++) {
+		const struct specimen_part *part = &s->parts[i];
+
+		if (part->structure != STRUCTURE_vhd_locator_entry || part->index != 1)
+			continue;
+		/* its data: 1 KiB behind the beginning of block 6 */
+		for (unsigned b = 0; b < 4; b++) {
+			uint64_t place = 0;
+
+			for (size_t j = 0; j < s->part_count; j++)
+				if (s->parts[j].structure == STRUCTURE_vhd_bat_entry && s->parts[j].index == 1)
+					for (unsigned k = 0; k < 4; k++)
+						place = place << 8 | recipe_get(m, s->parts[j].file_offset + k, 1);
+			locator = place * 512 + 1024;
+			recipe_put(m, part->file_offset + 20 + b, 1, locator >> (24 - 8 * b) & 0xFF);
+		}
+		specimen_repair_part(part, m);
+	}
+	before = memfile_copy(m);
+	options.flags = VHDX_COMPACT_DEFRAG;
+	cr_assert_eq(specimen_open(&disk, s, m, VHDX_OPEN_WRITE, NULL, &error), VHDX_OK, "%s", error.message);
+	cr_expect_eq(vhdx_compact(disk, &options, &error), VHDX_E_DAMAGED, "%s", error.message);
+	cr_expect(strstr(error.message, "structure") != NULL, "%s", error.message);
+	(void)vhdx_close(disk);
+	memfile_read(before, locator, expected, sizeof(expected));
+	memfile_read(m, locator, found, sizeof(found));
+	cr_expect(locator != 0 && memcmp(found, expected, sizeof(found)) == 0);
+	memfile_free(m);
+	memfile_free(before);
+	specimen_end();
 }

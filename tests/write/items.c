@@ -195,6 +195,24 @@ Test(items, VHDX_040_an_item_of_the_disk_changes_its_identity)
 	cow_free(image);
 }
 
+/* Children know the disk by an identity that a change of its items renews. */
+Test(items, a_refused_item_changes_no_identity)
+{
+	struct cowfile *image = make(NULL);
+	vhdx_disk *disk = open_disk(image, VHDX_OPEN_WRITE);
+	struct vhdx_user_item too_large = item(1, 1000 * 1024, 0);
+	struct vhdx_info info = VHDX_INFO_INIT, old = VHDX_INFO_INIT;
+
+	cr_assert_eq(vhdx_get_info(disk, 0, &old, NULL), VHDX_OK);
+	cr_expect_eq(set(disk, &too_large, 3), VHDX_E_NO_SPACE);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	disk = open_disk(image, 0);
+	cr_assert_eq(vhdx_get_info(disk, 0, &info, NULL), VHDX_OK);
+	cr_expect(memcmp(&info.data_identity, &old.data_identity, sizeof(old.data_identity)) == 0, "another DataWriteGuid");
+	vhdx_close(disk);
+	cow_free(image);
+}
+
 /* Longer than an entry of a log of 1 MiB can hold. */
 Test(items, long_values)
 {

@@ -293,6 +293,23 @@ Test(merge, a_crash_at_any_moment_leaves_the_chain_as_it_was)
 	}
 }
 
+/* What is lost would become zeros in the parent. */
+Test(merge, what_was_opened_for_salvage_is_refused)
+{
+	struct vhdx_error error;
+	vhdx_disk *source, *target;
+	struct chain c;
+
+	start(&c, VHDX_FORMAT_VHD, 2, 1);
+	source = open_levels(&c, 0, 1, VHDX_OPEN_SALVAGE, NULL);
+	target = open_levels(&c, 1, 2, VHDX_OPEN_WRITE, NULL);
+	cr_expect_eq(vhdx_merge(source, target, NULL, NULL, &error), VHDX_E_ARGUMENT);
+	cr_expect(strstr(error.message, "salvage") != NULL, "%s", error.message);
+	vhdx_close(source);
+	vhdx_close(target);
+	end(&c);
+}
+
 Test(merge, strangers_and_closed_windows_are_refused)
 {
 	struct vhdx_guid next = { { 5 } };

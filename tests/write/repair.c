@@ -207,6 +207,11 @@ Test(undo, refuses_what_was_changed_since)
 		expect_equal(m, changed, d->name, "a refused undo has changed the file");
 		cr_assert_eq(vhdx_undo(&file, &undo_file, VHDX_UNDO_CHANGED, NULL, NULL), VHDX_OK);
 		cr_assert_eq(memfile_size(m), memfile_size(damaged));
+		/* what was put back is what it may be put back to again, and nothing else */
+		cr_assert_eq(vhdx_undo(&file, &undo_file, 0, NULL, NULL), VHDX_OK);
+		memfile_set_size(m, memfile_size(m) + 1);
+		cr_assert_eq(vhdx_undo(&file, &undo_file, 0, NULL, NULL), VHDX_E_ARGUMENT);
+		cr_assert_eq(memfile_size(m), memfile_size(damaged) + 1);
 		memfile_free(damaged);
 		memfile_free(m);
 		memfile_free(saved);

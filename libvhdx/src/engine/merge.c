@@ -38,6 +38,8 @@ static int check_family(const struct merge *m, struct vhdx_error *error)
 	const struct image *last = m->source->levels[m->source->depth - 1].image, *target = m->target->levels[0].image;
 	char text[VHDX_GUID_TEXT_SIZE];
 
+	if (((m->source->flags | m->target->flags) & VHDX_OPEN_SALVAGE) != 0) /* what is lost would become zeros */
+		return fail(error, VHDX_E_ARGUMENT, "a disk opened for salvage is not merged");
 	if (!m->source->parent_left_out)
 		return fail(error, VHDX_E_ARGUMENT, "the source is a whole chain, not the upper part of one");
 	guid_text(&target->data_identity, text);

@@ -191,7 +191,13 @@ static int put_back(struct undo *u, struct vhdx_error *error)
 		status = file_set_size(u->file, u->old_size, error);
 	if (status == VHDX_OK)
 		status = pass_over(u, true, error);
-	return status == VHDX_OK ? file_flush(u->file, error) : status;
+	if (status == VHDX_OK)
+		status = file_flush(u->file, error);
+	/* from now on a file that is another one than this has been changed since */
+	if (status == VHDX_OK)
+		status = undo_finish(u, error);
+	memset(u->buffer, 0, UNDO_BLOCK);
+	return status == VHDX_OK ? put_block(u, UNDO_BEGUN, error) : status;
 }
 
 int undo_restore(const struct vhdx_file *file, const struct vhdx_file *undo, unsigned flags, const struct vhdx_env *env,

@@ -135,6 +135,24 @@ static int first_first(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* No block shares bytes with another one, nor with a structure: it could not be moved without harm. In the order of the file. */
+static int check_places(const struct compact *k, struct vhdx_error *error)
+{
+	const struct item *last = NULL; /* the one that ends last so far */
+
+	for (size_t i = 0; i < k->count; i++) {
+		const struct item *item = &k->items[i];
+
+		if (last != NULL && item->file_offset < last->file_offset + last->length &&
+		    (item->block != NO_BLOCK || last->block != NO_BLOCK))
+			return broken(error, RULE_VHD_070, item->file_offset, "a block shares bytes with %s from here on",
+				      item->block != NO_BLOCK && last->block != NO_BLOCK ? "another one" : "a structure");
+		if (last == NULL || item->file_offset + item->length > last->file_offset + last->length)
+			last = item;
+	}
+	return VHDX_OK;
+}
+
 /* Frees, and lists what stays in the order of the file. */
 static int free_blocks(struct compact *k, struct vhdx_error *error)
 {
@@ -146,10 +164,9 @@ static int free_blocks(struct compact *k, struct vhdx_error *error)
 	if (status < 0)
 		return status;
 	qsort(k->items, k->count, sizeof(*k->items), first_first);
-	for (size_t i = 1; i < k->count; i++)
-		if (k->items[i].block != NO_BLOCK && k->items[i - 1].block != NO_BLOCK &&
-		    k->items[i].file_offset < k->items[i - 1].file_offset + k->items[i - 1].length)
-			return broken(error, RULE_VHD_070, k->items[i].file_offset, "two blocks share bytes from here on");
+	status = check_places(k, error);
+	if (status < 0)
+		return status;
 	return k->w == NULL || k->freed == 0 ? VHDX_OK : vhd_commit(&k->v->base, error);
 }
 

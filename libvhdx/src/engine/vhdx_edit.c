@@ -202,19 +202,36 @@ static int write_ahead(struct vhdx_writer *w, const uint8_t *value, uint32_t len
 
 enum { MAX_ALSO = 4 };
 
+/* Too long to be part of one log entry for sure. */
+static bool is_long(const struct vhdx_writer *w, uint32_t length)
+{
+	return length / CACHE_PAGE > w->max_entry_pages / 2;
+}
+
+int vhdx_check_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like, uint32_t length, struct vhdx_error *error)
+{
+	uint32_t offset;
+	struct table t;
+	int status = table_load(w, &t, like, error);
+
+	if (status == VHDX_OK)
+		status = put_entry(w, &t, like, length, is_long(w, length), &offset, error);
+	table_release(w, &t);
+	return status;
+}
+
 int vhdx_edit_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like, const uint8_t *value, uint32_t length,
 		   const struct edit *also, size_t also_count, struct vhdx_error *error)
 {
 	struct edit edits[3 + MAX_ALSO];
 	uint64_t region = w->v->metadata.file_offset;
 	size_t count = 0, at;
-	bool is_long = length / CACHE_PAGE > w->max_entry_pages / 2; /* too long to be part of one log entry for sure */
 	uint32_t offset = 0;
 	struct table t;
 	int status = table_load(w, &t, like, error);
 
 	if (status == VHDX_OK && value != NULL)
-		status = put_entry(w, &t, like, length, is_long, &offset, error);
+		status = put_entry(w, &t, like, length, is_long(w, length), &offset, error);
 	else if (status == VHDX_OK && t.found < t.count)
 		take_away(&t);
 	if (status < 0 || (value == NULL && t.found == t.count)) {
@@ -228,7 +245,7 @@ int vhdx_edit_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like
 	if (value == NULL) {
 		at = vhdx_metadata_table_size + (size_t)(t.count - 1) * vhdx_metadata_entry_size;
 		edits[count++] = (struct edit){ region + at, t.bytes + at, vhdx_metadata_entry_size };
-	} else if (is_long) {
+	} else if (is_long(w, length)) {
 		status = write_ahead(w, value, length, region + offset, error);
 	} else if (length != 0) {
 		edits[count++] = (struct edit){ region + offset, value, length };

@@ -19,6 +19,8 @@ struct edit {
 /* All edits or none. After vhdx_session_begin. VHDX_E_UNSUPPORTED when they touch more pages than a log entry holds. */
 int vhdx_edit(struct vhdx_writer *w, const struct edit *edits, size_t count, struct vhdx_error *error);
 
+/* Whether there is room for an item of `length`: what vhdx_edit_item would say of it, before a session begins. */
+int vhdx_check_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like, uint32_t length, struct vhdx_error *error);
 /*
  * Gives an item its value: in its place when it is there and large enough, else in free room of the region; one that is too long for a log entry in free room in
  * any case, by entries before the one that names it. `like` says id and flags. A `value` NULL takes the item away. `also` (may be NULL) goes into the same log entry.

@@ -55,6 +55,8 @@ int vhdx_set_user_item(struct image *image, const struct vhdx_user_item *item, c
 	guid_text(&item->id, text);
 	if (status == VHDX_OK && value == NULL && !old.is_user)
 		return fail(error, VHDX_E_NOT_FOUND, "there is no item {%s}", text);
+	if (status == VHDX_OK && value != NULL) /* a session changes the identity, by which children know the disk */
+		status = vhdx_check_item(w, &like, item->length, error);
 	if (status < 0)
 		return status;
 	status = old.is_virtual_disk || (value != NULL && like.is_virtual_disk) ? vhdx_session_begin(w, error)
