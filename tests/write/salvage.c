@@ -232,6 +232,42 @@ Test(salvage, without_the_parent)
 	specimen_end();
 }
 
+/* Behind the end of the BAT, or of the file, everything is lost in one piece, however many blocks it has. */
+static void expect_one_rest(struct memfile *m, enum vhdx_format format, uint64_t size, uint64_t from)
+{
+	struct specimen s = { .name = "hostile", .file = m, .format = format };
+	vhdx_disk *disk = open_with(&s, m, VHDX_OPEN_SALVAGE, false);
+	struct vhdx_extent extent;
+
+	cr_assert_not_null(disk);
+	cr_assert_eq(vhdx_disk_size(disk), size);
+	cr_assert_eq(vhdx_get_extent(disk, &extent, from, size - from, NULL), VHDX_OK);
+	cr_assert_eq(extent.kind, VHDX_EXTENT_LOST);
+	cr_assert_eq(extent.length, size - from);
+	vhdx_close(disk);
+	memfile_free(m);
+}
+
+Test(salvage, loses_the_rest_in_one_piece)
+{
+	struct recipe_vhd vhd = RECIPE_VHD_INIT;
+	struct recipe_vhdx vhdx = RECIPE_VHDX_INIT;
+	struct memfile *m = recipe_vhd_new(&vhd, NULL);
+
+	/* a dynamic header and 128 of 2^32 entries */
+	recipe_put_be(m, vhd.dynamic_offset + 28, 4, UINT32_MAX);
+	recipe_put_be(m, vhd.dynamic_offset + 32, 4, 512);
+	recipe_fix_dynamic(m, vhd.dynamic_offset);
+	recipe_put(m, 0, 8, 0);
+	memfile_set_size(m, 2048);
+	expect_one_rest(m, VHDX_FORMAT_ANY, 2040 * 1024 * MIB, 128 * 512);
+	/* 1,024 of 2^26 entries */
+	vhdx.size = 64 * MIB * MIB;
+	m = recipe_vhdx_new(&vhdx, NULL);
+	memfile_set_size(m, vhdx.bat_offset + 8192);
+	expect_one_rest(m, VHDX_FORMAT_ANY, vhdx.size, 1024 * MIB + 4096);
+}
+
 Test(salvage, only_reads)
 {
 	const struct specimen *s = specimen_get(SPECIMEN_VHDX_DYNAMIC);

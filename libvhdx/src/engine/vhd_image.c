@@ -290,13 +290,20 @@ int vhd_check_entry(const struct vhd_image *v, uint64_t block, uint32_t entry, s
 		      "block %" PRIu64 " at 0x%" PRIx64 " is outside the file or overlaps its structures", block, offset);
 }
 
+/* Then those behind it are gone too. */
+static bool entry_is_cut_off(const struct vhd_image *v, uint64_t block)
+{
+	return v->salvages &&
+	       (block >= v->dynamic.max_table_entries || !range_fits(v->dynamic.table_offset + block * 4, 4, v->base.view.size));
+}
+
 int vhd_load_entry(struct vhd_image *v, uint64_t block, uint32_t *entry, struct vhdx_error *error)
 {
 	uint64_t offset = v->dynamic.table_offset + block * 4;
 	uint8_t bytes[8];
 	int status;
 
-	if (v->salvages && (block >= v->dynamic.max_table_entries || !range_fits(offset, 4, v->base.view.size)))
+	if (entry_is_cut_off(v, block))
 		return broken(error, RULE_VHD_043, offset, "the BAT is cut off before block %" PRIu64, block);
 	status = cache_word(v->base.cache, v->base.level, &v->base.view, round_down(offset, 8), bytes, error);
 
@@ -336,8 +343,10 @@ static int vhd_map(struct image *base, uint64_t disk_offset, uint64_t length, st
 	block = disk_offset >> v->block_shift;
 	in_block = disk_offset & (base->block_size - 1);
 	status = vhd_load_entry(v, block, &entry, error);
-	if (status < 0)
+	if (status < 0) {
+		out->length = entry_is_cut_off(v, block) ? length : 0;
 		return status;
+	}
 	out->length = min_u64(length, base->block_size - in_block);
 	if (entry != VHD_UNALLOCATED)
 		return map_block(v, entry, in_block, out->length, out, error);

@@ -17,12 +17,18 @@ static uint64_t entry_offset(const struct vhdx_image *v, uint64_t bat_index)
 	return v->bat.file_offset + bat_index * 8;
 }
 
+/* Then those behind it are gone too. */
+static bool entry_is_cut_off(const struct vhdx_image *v, uint64_t bat_index)
+{
+	return v->salvages && !range_fits(entry_offset(v, bat_index), 8, v->base.view.size);
+}
+
 int vhdx_load_entry(struct vhdx_image *v, uint64_t bat_index, uint64_t *entry, struct vhdx_error *error)
 {
 	uint8_t bytes[8];
 	int status;
 
-	if (v->salvages && !range_fits(entry_offset(v, bat_index), sizeof(bytes), v->base.view.size))
+	if (entry_is_cut_off(v, bat_index))
 		return broken(error, RULE_VHDX_061, entry_offset(v, bat_index), "the BAT is cut off before entry %" PRIu64,
 			      bat_index);
 	status = cache_word(v->base.cache, v->base.level, &v->base.view, entry_offset(v, bat_index), bytes, error);
@@ -207,8 +213,10 @@ static int vhdx_map(struct image *base, uint64_t disk_offset, uint64_t length, s
 
 	if (status == VHDX_OK)
 		status = vhdx_check_payload_entry(v, block, entry, error);
-	if (status < 0)
+	if (status < 0) {
+		out->length = entry_is_cut_off(v, vhdx_bat_index(&v->geometry, block)) ? length : 0;
 		return status;
+	}
 	state = vhdx_bat_state(entry);
 	if (state == BLOCK_PARTIALLY_PRESENT)
 		return map_partial(v, block, entry, in_block, length, out, error);
