@@ -412,7 +412,12 @@ VHDX_API const struct vhdx_file *vhdx_level_file(const vhdx_disk *disk, unsigned
  * What a file of the chain is
  */
 
-enum vhdx_log_state { VHDX_LOG_NONE = 0, VHDX_LOG_CLEAN = 1, VHDX_LOG_REPLAYED_IN_MEMORY = 2 };
+enum vhdx_log_state {
+	VHDX_LOG_NONE = 0,
+	VHDX_LOG_CLEAN = 1,
+	VHDX_LOG_REPLAYED_IN_MEMORY = 2,
+	VHDX_LOG_LOST = 3 /* with VHDX_OPEN_SALVAGE alone: a log was pending and cannot be used, or both headers are damaged and nobody knows; blocks may hold other or older content */
+};
 
 struct vhdx_info {
 	uint32_t struct_size;

@@ -253,4 +253,19 @@ says "12 MiB in a parent that is missing"
 finds 0 vhdx-check --salvage=again.raw --parent-file moved.vhdx child.avhdx
 same again.raw disk.raw
 ok "salvage of chains"
+
+vhdx-create -q --block-size 1M --from disk.raw b.vhdx
+put b.vhdx 0x10000 junk
+put b.vhdx 0x20000 junk
+for form in "" --json; do
+	finds 3 vhdx-check --salvage=doubt.raw $form b.vhdx
+	same doubt.raw disk.raw
+	[ "$(head -1 doubt.raw.map)" = "# the log is lost: blocks may hold other or older content" ] || fail "the map does not tell that the log is lost"
+	case $form in
+	"") says "the log is lost: blocks may hold other or older content" ;;
+	*) grep -q '"log_is_lost": true' "$stdout" || fail "JSON does not tell that the log is lost" ;;
+	esac
+	rm doubt.raw doubt.raw.map
+done
+ok "salvage without headers"
 finish

@@ -71,6 +71,17 @@ static struct found salvage(const struct specimen *s, struct memfile *m, bool wi
 	return f;
 }
 
+static enum vhdx_log_state log_state(const struct specimen *s, struct memfile *m)
+{
+	vhdx_disk *disk = open_with(s, m, VHDX_OPEN_SALVAGE, true);
+	struct vhdx_info info = VHDX_INFO_INIT;
+
+	cr_assert_not_null(disk);
+	cr_assert_eq(vhdx_get_info(disk, 0, &info, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	return info.log_state;
+}
+
 /* Cut off anywhere: what stands before the cut is there. */
 static void cut_everywhere(enum specimen_kind kind)
 {
@@ -173,19 +184,53 @@ Test(salvage, without_an_entry)
 	specimen_end();
 }
 
-/* Without the log the disk is what it was before it. */
+/* Without the log the disk is more or less what it was before it, and that is told. */
 Test(salvage, without_a_log)
 {
 	const struct specimen *s = specimen_get(SPECIMEN_VHDX_LOG);
 	struct memfile *m = memfile_copy(s->file);
-	vhdx_disk *disk;
 
 	recipe_fill(m, MIB + 100, 24576, 0, 99);
 	cr_assert_null(open_with(s, m, 0, true));
-	disk = open_with(s, m, VHDX_OPEN_SALVAGE, true);
-	cr_assert_not_null(disk);
-	vhdx_close(disk);
+	cr_assert_eq(log_state(s, m), VHDX_LOG_LOST);
 	memfile_free(m);
+	/* with both headers, nobody knows of it */
+	m = memfile_copy(s->file);
+	recipe_fill(m, RECIPE_HEADER(0), 4096, 0, 99);
+	recipe_fill(m, RECIPE_HEADER(1), 4096, 0, 99);
+	cr_assert_eq(log_state(s, m), VHDX_LOG_LOST);
+	memfile_free(m);
+	/* with wrong checksums, it is still there */
+	m = memfile_copy(s->file);
+	recipe_put(m, RECIPE_HEADER(0) + 4, 4, 1);
+	recipe_put(m, RECIPE_HEADER(1) + 4, 4, 1);
+	cr_assert_eq(log_state(s, m), VHDX_LOG_REPLAYED_IN_MEMORY);
+	memfile_free(m);
+	specimen_end();
+}
+
+/* A file that was cut off fails VHDX-103, but its log is whole: nothing reads as before it. */
+Test(salvage, with_the_log_of_a_file_that_was_cut_off)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHDX_LOG);
+	uint64_t size = memfile_size(s->file), whole = salvage(s, s->file, true, "the whole file").present, before = 0;
+
+	for (uint64_t cut = 2 * MIB; cut < size; cut += 100000 + 512) {
+		struct memfile *m = memfile_copy(s->file);
+		struct found f;
+		char what[100];
+
+		memfile_set_size(m, cut);
+		(void)snprintf(what, sizeof(what), "cut at 0x%llx", (unsigned long long)cut);
+		f = salvage(s, m, true, what);
+		cr_assert_geq(f.present, before, "%s: less is present", what);
+		cr_assert(!f.opens || log_state(s, m) == VHDX_LOG_REPLAYED_IN_MEMORY, "%s", what);
+		cr_assert(!f.opens || f.present + f.lost >= whole, "%s: what is lost is told as zeros", what);
+		before = f.present;
+		memfile_free(m);
+	}
+	cr_assert_gt(before, 0);
+	cr_assert_lt(before, whole);
 	specimen_end();
 }
 

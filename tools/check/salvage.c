@@ -12,6 +12,7 @@
 enum kind { PRESENT, ZERO, LOST, IN_PARENT, KINDS };
 enum { PIECE = 4096, LINE = 80 };
 
+static const char log_lost[] = "the log is lost: blocks may hold other or older content";
 static const char *const names[KINDS] = { "present", "zero", "lost", "parent" };
 
 struct bad {
@@ -24,6 +25,7 @@ struct salvage {
 	struct bad *bad; /* what could not be read, in order */
 	size_t bad_count;
 	uint64_t bytes[KINDS], places[KINDS];
+	bool log_is_lost; /* of one file of the chain */
 	/* the map */
 	struct vhdx_file map;
 	uint64_t map_end;
@@ -179,6 +181,23 @@ static int map_all(struct salvage *s)
 	return result == TOOL_DONE ? end_run(s) : result;
 }
 
+/* What is told of all that is present, before the runs. */
+static int map_doubts(struct salvage *s)
+{
+	char line[LINE];
+
+	return s->log_is_lost ? write_line(s, line, (size_t)snprintf(line, sizeof(line), "# %s\n", log_lost)) : TOOL_DONE;
+}
+
+static void find_doubts(struct salvage *s, const vhdx_disk *disk)
+{
+	struct vhdx_info info = VHDX_INFO_INIT;
+
+	for (unsigned level = 0; level < vhdx_depth(disk); level++)
+		if (vhdx_get_info(disk, level, &info, NULL) == VHDX_OK)
+			s->log_is_lost = s->log_is_lost || info.log_state == VHDX_LOG_LOST;
+}
+
 static void begin_json(struct salvage *s, const char *image)
 {
 	if (!s->request->json)
@@ -188,6 +207,7 @@ static void begin_json(struct salvage *s, const char *image)
 	json_string(&s->json, "file", image);
 	json_string(&s->json, "salvaged", s->request->salvage);
 	json_number(&s->json, "size", s->disk.size);
+	json_bool(&s->json, "log_is_lost", s->log_is_lost);
 	json_array(&s->json, "map", false);
 }
 
@@ -216,6 +236,8 @@ static void say(const struct salvage *s)
 			printf("%s%s %s", kind == 0 ? "" : ", ", tool_format_size(s->bytes[kind], text, sizeof(text)),
 			       kind == IN_PARENT ? "in a parent that is missing" : names[kind]);
 	printf("; %s tells where\n", s->map.name);
+	if (s->log_is_lost)
+		printf("%s: %s\n", s->request->salvage, log_lost);
 }
 
 /* Opens the map: OUT.map. */
@@ -270,7 +292,9 @@ static int export_disk(struct salvage *s, const char *image, const vhdx_disk *di
 	result = create(s, disk);
 	if (result == TOOL_DONE) {
 		begin_json(s, image);
-		result = map_all(s);
+		result = map_doubts(s);
+		if (result == TOOL_DONE)
+			result = map_all(s);
 		if (result == TOOL_DONE)
 			result = end_json(s);
 		if (result == TOOL_DONE)
@@ -301,9 +325,10 @@ int salvage(const struct request *request, const char *image)
 		result = tool_open_failed(&open, &error);
 	} else {
 		vhdx_disk_source(&s->disk, disk);
+		find_doubts(s, disk);
 		result = export_disk(s, image, disk);
 		(void)vhdx_close(disk);
-		if (result == TOOL_DONE && s->bytes[LOST] + s->bytes[IN_PARENT] != 0)
+		if (result == TOOL_DONE && (s->bytes[LOST] + s->bytes[IN_PARENT] != 0 || s->log_is_lost))
 			result = TOOL_DAMAGED;
 	}
 	free(open.attempts);

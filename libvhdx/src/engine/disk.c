@@ -85,12 +85,14 @@ static void lose(const struct image *image, struct vhdx_extent *out, uint64_t kn
 /* Data of a file that was cut off. */
 static void cut(const struct image *image, struct vhdx_extent *out)
 {
-	uint64_t size = image->view.size;
+	uint64_t end = image->view.held;
 
-	if (out->file_offset >= size)
+	if (out->in_memory)
+		return;
+	if (out->file_offset >= end)
 		out->kind = VHDX_EXTENT_LOST;
 	else
-		out->length = min_u64(out->length, size - out->file_offset);
+		out->length = min_u64(out->length, end - out->file_offset);
 }
 
 static int walk_from(struct vhdx_disk *disk, unsigned level, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length,

@@ -20,12 +20,13 @@ bool salvage_is_vhdx(const struct vhdx_image *v)
 	return false;
 }
 
-/* Headers say where the log is, and nothing that the disk needs. */
+/* Headers say where the log is, and nothing else that the disk needs. */
 int salvage_header(struct vhdx_image *v, int status)
 {
 	if (status != VHDX_E_DAMAGED || !v->salvages)
 		return status;
 	v->header = (struct vhdx_header){ .version = 1 };
+	v->log_is_lost = true;
 	return VHDX_OK;
 }
 
@@ -39,6 +40,7 @@ int salvage_log(struct vhdx_image *v, int status)
 	v->base.view.pieces = NULL;
 	v->base.view.piece_count = 0;
 	v->log_entries = 0;
+	v->log_is_lost = true;
 	return view_load_size(&v->base.view, &ignored);
 }
 

@@ -18,6 +18,7 @@ struct vhdx_image {
 	struct vhdx_header header;
 	unsigned header_slot;
 	unsigned log_entries; /* replayed in memory */
+	bool log_is_lost;     /* salvage: a log was pending and cannot be used, or nobody knows whether one was */
 	struct vhdx_region bat;
 	struct vhdx_region metadata;
 	struct range *reserved; /* log and regions: sorted, disjoint; no block may overlap them */

@@ -49,6 +49,7 @@ static int pick_header(struct vhdx_image *v, struct vhdx_error *error)
 		valid[slot] = vhdx_header_decode(&headers[slot], bytes[slot], VHDX_HEADER_OFFSET(slot), false, &why[slot]) ==
 			      VHDX_OK;
 	}
+	v->log_is_lost = v->salvages && !valid[0] && !valid[1]; /* until one is found */
 	if (!valid[0] && !valid[1] && v->lenient)
 		for (unsigned slot = 0; slot < 2; slot++)
 			valid[slot] = vhdx_header_decode(&headers[slot], bytes[slot], VHDX_HEADER_OFFSET(slot), true,
@@ -84,8 +85,9 @@ static int replay_in_memory(struct vhdx_image *v, unsigned flags, struct vhdx_er
 	if (status < 0)
 		return status;
 	v->log_entries = (unsigned)scan.active_count;
-	status = log_overlay(&v->base.view, v->base.env, &scan, &v->header, error);
+	status = log_overlay(&v->base.view, v->base.env, &scan, &v->header, v->salvages, error);
 	log_scan_release(&scan, v->base.env);
+	v->log_is_lost = v->log_is_lost && status < 0;
 	return status;
 }
 
