@@ -254,6 +254,7 @@ finds 0 vhdx-check --salvage=again.raw --parent-file moved.vhdx child.avhdx
 same again.raw disk.raw
 ok "salvage of chains"
 
+make_raw disk.raw 12
 vhdx-create -q --block-size 1M --from disk.raw b.vhdx
 put b.vhdx 0x10000 junk
 put b.vhdx 0x20000 junk
