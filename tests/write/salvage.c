@@ -277,6 +277,37 @@ Test(salvage, without_the_parent)
 	specimen_end();
 }
 
+/* What a footer overlaps is lost; the footer is not what the disk holds there. */
+Test(salvage, shows_no_footer)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHD_FIXED);
+	uint64_t size = memfile_size(s->file);
+	struct memfile *m = memfile_copy(s->file);
+	uint8_t footer[512];
+	struct found f;
+
+	recipe_put_be(m, size - 512 + 48, 8, size - 512 + 4096);
+	recipe_fix_footer(m, size - 512);
+	f = salvage(s, m, true, "a fixed disk larger than its file");
+	cr_assert(f.opens);
+	cr_assert_eq(f.present, size - 512);
+	cr_assert_eq(f.lost, 4096);
+	memfile_free(m);
+	s = specimen_get(SPECIMEN_VHD_DYNAMIC);
+	size = memfile_size(s->file);
+	m = memfile_copy(s->file);
+	memfile_read(m, size - 512, footer, sizeof(footer));
+	memfile_write(m, size - 1024, footer, sizeof(footer));
+	memfile_set_size(m, size - 512);
+	f = salvage(s, m, true, "a footer in the last block");
+	cr_assert_eq(f.lost, 512);
+	recipe_put_be(m, size - 1024 + 64, 4, 1); /* its checksum */
+	f = salvage(s, m, true, "a damaged footer in the last block");
+	cr_assert_eq(f.lost, 512);
+	memfile_free(m);
+	specimen_end();
+}
+
 /* Behind the end of the BAT, or of the file, everything is lost in one piece, however many blocks it has. */
 static void expect_one_rest(struct memfile *m, enum vhdx_format format, uint64_t size, uint64_t from)
 {

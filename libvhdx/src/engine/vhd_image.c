@@ -72,7 +72,8 @@ static int find_footer(struct vhd_image *v, struct vhdx_error *error)
 	if (status == VHDX_OK)
 		return status;
 	if (is_unusable(status)) {
-		v->blocks_limit = size;
+		if (!v->salvages || first.status == VHDX_E_NOT_IMAGE)
+			v->blocks_limit = size; /* else a footer stands there, as damaged as it is: no block */
 		v->front_copy_used = true;
 		status = try_footer(v, 0, error);
 		if (status == VHDX_OK && v->footer.disk_type != VHD_DISK_FIXED)
@@ -259,6 +260,7 @@ int vhd_image_open(struct image **out, const struct image_request *request, stru
 	status = view_load_size(&v->base.view, error);
 	if (status == VHDX_OK)
 		status = load_footer(v, error);
+	v->base.view.held = v->blocks_limit;
 	if (status == VHDX_OK)
 		status = load_body(v, error);
 	if (status < 0) {
@@ -275,9 +277,9 @@ int vhd_check_entry(const struct vhd_image *v, uint64_t block, uint32_t entry, s
 	uint64_t offset = (uint64_t)entry * VHD_SECTOR, length = (uint64_t)v->bitmap_size + v->base.block_size;
 	bool inside;
 
-	if (v->salvages && offset < v->base.view.size && v->base.view.size - offset > v->bitmap_size) /* the beginning is there */
-		length = min_u64(length, v->base.view.size - offset);
-	inside = range_fits(offset, length, v->salvages ? v->base.view.size : v->blocks_limit);
+	if (v->salvages && offset < v->blocks_limit && v->blocks_limit - offset > v->bitmap_size) /* the beginning is there */
+		length = min_u64(length, v->blocks_limit - offset);
+	inside = range_fits(offset, length, v->blocks_limit);
 	if (inside && offset >= v->structures_end)
 		return VHDX_OK;
 	if (inside && offset >= VHD_SECTOR && !ranges_overlap(offset, length, v->footer.data_offset, vhd_dynamic_header_size) &&

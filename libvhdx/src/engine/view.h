@@ -25,7 +25,8 @@ struct overlay_piece {
 struct view {
 	struct vhdx_file file;
 	_Atomic uint64_t size; /* of an image open for writing it grows, under the cache's mutex; never shrinks before close */
-	/* So far the file itself knows its content, as of the open; looked at with VHDX_OPEN_SALVAGE. What is behind was cut off, but for the pieces. */
+	/* So far the file itself knows its content, as of the open; looked at with VHDX_OPEN_SALVAGE. What is behind was cut off, but for the pieces, or is the
+	 * footer of a VHD. */
 	uint64_t held;
 	struct overlay_piece *pieces; /* sorted, disjoint */
 	size_t piece_count;
