@@ -447,6 +447,7 @@ struct vhdx_info {
 	int parent_time_stamp_differs; /* VHD: VHD-081, known for levels with an open parent in a host file; else 0 */
 	uint64_t block_count;        /* payload blocks of the disk; 0 for VHD fixed and raw */
 	uint64_t bat_offset;         /* file offset of the BAT; 0 when none */
+	int bat_is_guessed;          /* VHDX with VHDX_OPEN_SALVAGE: no region table could be believed, and the BAT was found by its content; blocks may be others' */
 };
 #define VHDX_INFO_INIT VHDX_INIT(struct vhdx_info)
 

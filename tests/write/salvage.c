@@ -154,6 +154,92 @@ Test(salvage, without_copies)
 	specimen_end();
 }
 
+static bool is_guessed(const struct specimen *s, struct memfile *m)
+{
+	vhdx_disk *disk = open_with(s, m, VHDX_OPEN_SALVAGE, true);
+	struct vhdx_info info = VHDX_INFO_INIT;
+
+	cr_assert_not_null(disk);
+	cr_assert_eq(vhdx_get_info(disk, 0, &info, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	return info.bat_is_guessed != 0;
+}
+
+/* A region table with a wrong checksum is believed when there is a BAT where it says. */
+Test(salvage, believes_no_region_table_without_a_bat)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHDX_DYNAMIC);
+	uint64_t whole = salvage(s, s->file, true, "whole").present;
+
+	for (unsigned wrong = 0; wrong < 4; wrong++) { /* a bit for each copy */
+		struct memfile *m = memfile_copy(s->file);
+		struct found f;
+
+		for (unsigned copy = 0; copy < 2; copy++) {
+			recipe_put(m, RECIPE_REGION_TABLE(copy) + 4, 4, 1);
+			if ((wrong >> copy & 1) != 0)
+				recipe_put(m, RECIPE_REGION(copy, 0) + 16, 8, 5 * MIB);
+		}
+		f = salvage(s, m, true, "wrong region tables");
+		cr_assert(f.opens);
+		cr_assert_eq(f.lost, 0);
+		cr_assert_eq(f.present, whole, "%u", wrong);
+		cr_assert_eq(is_guessed(s, m), wrong == 3, "%u", wrong);
+		memfile_free(m);
+	}
+	/* of an empty disk nothing can be seen */
+	{
+		struct recipe_vhdx k = RECIPE_VHDX_INIT;
+		struct memfile *m = recipe_vhdx_new(&k, NULL);
+
+		recipe_put(m, RECIPE_REGION_TABLE(0) + 4, 4, 1);
+		recipe_put(m, RECIPE_REGION_TABLE(1) + 4, 4, 1);
+		cr_assert(is_guessed(s, m));
+		memfile_free(m);
+	}
+	specimen_end();
+}
+
+static void expect_the_bat(const struct specimen *s, struct memfile *file, const char *what)
+{
+	struct specimen model = *s;
+	struct memfile *m = memfile_copy(file);
+	uint64_t whole;
+
+	model.file = file;
+	whole = salvage(&model, file, true, what).present;
+	recipe_fill(m, RECIPE_REGION_TABLE(0), 65536, 0, 99);
+	recipe_fill(m, RECIPE_REGION_TABLE(1), 65536, 0, 99);
+	cr_assert_eq(salvage(&model, m, true, what).present, whole, "%s", what);
+	cr_assert(is_guessed(&model, m));
+	memfile_free(m);
+}
+
+/* Content of the disk that looks like a BAT, and names more blocks than the real one. */
+Test(salvage, takes_no_content_for_a_bat)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHDX_DYNAMIC);
+	static const unsigned places[] = { 1, 3, 5, 6 };
+	struct memfile *m = memfile_copy(s->file);
+	uint64_t end;
+
+	/* in a block: the BAT comes first */
+	for (unsigned i = 0; i < 16; i++)
+		recipe_put(m, 4 * MIB + i * 8, 8, i < 4 ? places[i] * MIB | RECIPE_FULL : 0);
+	expect_the_bat(s, m, "in a block");
+	memfile_free(m);
+	/* where nobody claims it: its blocks overlap */
+	m = memfile_copy(s->file);
+	end = (memfile_size(m) + MIB - 1) / MIB * MIB;
+	recipe_fill(m, end, MIB, 0, 0);
+	for (unsigned i = 0; i < 16; i++)
+		recipe_put(m, end + i * 8, 8, 4 * MIB | RECIPE_FULL);
+	memfile_set_size(m, end + MIB);
+	expect_the_bat(s, m, "behind the blocks");
+	memfile_free(m);
+	specimen_end();
+}
+
 /* A wrong entry loses its block, nothing else. */
 Test(salvage, without_an_entry)
 {

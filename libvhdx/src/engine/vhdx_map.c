@@ -260,6 +260,7 @@ static void vhdx_fill_info(const struct image *base, struct vhdx_info *info)
 	info->sequence_number = v->header.sequence_number;
 	info->block_count = v->geometry.block_count;
 	info->bat_offset = v->bat.file_offset;
+	info->bat_is_guessed = v->bat_is_guessed;
 }
 
 static void vhdx_image_release(struct image *base)
