@@ -269,4 +269,17 @@ for form in "" --json; do
 	rm doubt.raw doubt.raw.map
 done
 ok "salvage without headers"
+
+make_raw disk.raw 12
+vhdx-create -q --block-size 1M --from disk.raw c.vhdx
+put c.vhdx 0x30000 junk
+put c.vhdx 0x40000 junk
+finds 3 vhdx-check --salvage=guess.raw c.vhdx
+says "the BAT was found by its content: blocks may be wrong"
+same guess.raw disk.raw
+[ "$(head -1 guess.raw.map)" = "# the BAT was found by its content: blocks may be wrong" ] || fail "the map does not tell that the BAT was guessed"
+rm guess.raw guess.raw.map
+finds 3 vhdx-check --salvage=guess.raw --json c.vhdx
+grep -q '"bat_is_guessed": true' "$stdout" || fail "JSON does not tell that the BAT was guessed"
+ok "salvage without region tables"
 finish
