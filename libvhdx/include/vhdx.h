@@ -412,7 +412,12 @@ VHDX_API const struct vhdx_file *vhdx_level_file(const vhdx_disk *disk, unsigned
  * What a file of the chain is
  */
 
-enum vhdx_log_state { VHDX_LOG_NONE = 0, VHDX_LOG_CLEAN = 1, VHDX_LOG_REPLAYED_IN_MEMORY = 2 };
+enum vhdx_log_state {
+	VHDX_LOG_NONE = 0,
+	VHDX_LOG_CLEAN = 1,
+	VHDX_LOG_REPLAYED_IN_MEMORY = 2,
+	VHDX_LOG_LOST = 3 /* with VHDX_OPEN_SALVAGE alone: a log was pending and cannot be used, or both headers are damaged and nobody knows; blocks may hold other or older content */
+};
 
 struct vhdx_info {
 	uint32_t struct_size;
@@ -442,6 +447,7 @@ struct vhdx_info {
 	int parent_time_stamp_differs; /* VHD: VHD-081, known for levels with an open parent in a host file; else 0 */
 	uint64_t block_count;        /* payload blocks of the disk; 0 for VHD fixed and raw */
 	uint64_t bat_offset;         /* file offset of the BAT; 0 when none */
+	int bat_is_guessed;          /* VHDX with VHDX_OPEN_SALVAGE: no region table could be believed, and the BAT was found by its content; blocks may be others' */
 };
 #define VHDX_INFO_INIT VHDX_INIT(struct vhdx_info)
 

@@ -15,7 +15,7 @@ VHDX_API const char *vhdx_mend_name(enum vhdx_mend mend);
 
 enum vhdx_repair_flags {
 	VHDX_REPAIR_DRY_RUN = 1u << 0,     /* only tells the steps; the file may be open for reading */
-	VHDX_REPAIR_DISCARD_LOG = 1u << 1, /* a log that cannot be replayed is thrown away: what the last session changed is lost in part, and children are too */
+	VHDX_REPAIR_DISCARD_LOG = 1u << 1, /* a log that cannot be replayed is thrown away. What the last session changed is lost in part, and blocks that it moved or freed may hold the content of others by now: more than the last changes can be lost or mixed. Children are lost too. */
 	VHDX_REPAIR_KEEP_SPACE = 1u << 2,  /* space that belongs to nothing stays */
 	VHDX_REPAIR_NO_UNDO = 1u << 3      /* without `undo`, on the caller's own risk */
 };

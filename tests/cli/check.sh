@@ -253,4 +253,33 @@ says "12 MiB in a parent that is missing"
 finds 0 vhdx-check --salvage=again.raw --parent-file moved.vhdx child.avhdx
 same again.raw disk.raw
 ok "salvage of chains"
+
+make_raw disk.raw 12
+vhdx-create -q --block-size 1M --from disk.raw b.vhdx
+put b.vhdx 0x10000 junk
+put b.vhdx 0x20000 junk
+for form in "" --json; do
+	finds 3 vhdx-check --salvage=doubt.raw $form b.vhdx
+	same doubt.raw disk.raw
+	[ "$(head -1 doubt.raw.map)" = "# the log is lost: blocks may hold other or older content" ] || fail "the map does not tell that the log is lost"
+	case $form in
+	"") says "the log is lost: blocks may hold other or older content" ;;
+	*) grep -q '"log_is_lost": true' "$stdout" || fail "JSON does not tell that the log is lost" ;;
+	esac
+	rm doubt.raw doubt.raw.map
+done
+ok "salvage without headers"
+
+make_raw disk.raw 12
+vhdx-create -q --block-size 1M --from disk.raw c.vhdx
+put c.vhdx 0x30000 junk
+put c.vhdx 0x40000 junk
+finds 3 vhdx-check --salvage=guess.raw c.vhdx
+says "the BAT was found by its content: blocks may be wrong"
+same guess.raw disk.raw
+[ "$(head -1 guess.raw.map)" = "# the BAT was found by its content: blocks may be wrong" ] || fail "the map does not tell that the BAT was guessed"
+rm guess.raw guess.raw.map
+finds 3 vhdx-check --salvage=guess.raw --json c.vhdx
+grep -q '"bat_is_guessed": true' "$stdout" || fail "JSON does not tell that the BAT was guessed"
+ok "salvage without region tables"
 finish

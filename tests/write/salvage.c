@@ -71,6 +71,17 @@ static struct found salvage(const struct specimen *s, struct memfile *m, bool wi
 	return f;
 }
 
+static enum vhdx_log_state log_state(const struct specimen *s, struct memfile *m)
+{
+	vhdx_disk *disk = open_with(s, m, VHDX_OPEN_SALVAGE, true);
+	struct vhdx_info info = VHDX_INFO_INIT;
+
+	cr_assert_not_null(disk);
+	cr_assert_eq(vhdx_get_info(disk, 0, &info, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	return info.log_state;
+}
+
 /* Cut off anywhere: what stands before the cut is there. */
 static void cut_everywhere(enum specimen_kind kind)
 {
@@ -143,6 +154,92 @@ Test(salvage, without_copies)
 	specimen_end();
 }
 
+static bool is_guessed(const struct specimen *s, struct memfile *m)
+{
+	vhdx_disk *disk = open_with(s, m, VHDX_OPEN_SALVAGE, true);
+	struct vhdx_info info = VHDX_INFO_INIT;
+
+	cr_assert_not_null(disk);
+	cr_assert_eq(vhdx_get_info(disk, 0, &info, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	return info.bat_is_guessed != 0;
+}
+
+/* A region table with a wrong checksum is believed when there is a BAT where it says. */
+Test(salvage, believes_no_region_table_without_a_bat)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHDX_DYNAMIC);
+	uint64_t whole = salvage(s, s->file, true, "whole").present;
+
+	for (unsigned wrong = 0; wrong < 4; wrong++) { /* a bit for each copy */
+		struct memfile *m = memfile_copy(s->file);
+		struct found f;
+
+		for (unsigned copy = 0; copy < 2; copy++) {
+			recipe_put(m, RECIPE_REGION_TABLE(copy) + 4, 4, 1);
+			if ((wrong >> copy & 1) != 0)
+				recipe_put(m, RECIPE_REGION(copy, 0) + 16, 8, 5 * MIB);
+		}
+		f = salvage(s, m, true, "wrong region tables");
+		cr_assert(f.opens);
+		cr_assert_eq(f.lost, 0);
+		cr_assert_eq(f.present, whole, "%u", wrong);
+		cr_assert_eq(is_guessed(s, m), wrong == 3, "%u", wrong);
+		memfile_free(m);
+	}
+	/* of an empty disk nothing can be seen */
+	{
+		struct recipe_vhdx k = RECIPE_VHDX_INIT;
+		struct memfile *m = recipe_vhdx_new(&k, NULL);
+
+		recipe_put(m, RECIPE_REGION_TABLE(0) + 4, 4, 1);
+		recipe_put(m, RECIPE_REGION_TABLE(1) + 4, 4, 1);
+		cr_assert(is_guessed(s, m));
+		memfile_free(m);
+	}
+	specimen_end();
+}
+
+static void expect_the_bat(const struct specimen *s, struct memfile *file, const char *what)
+{
+	struct specimen model = *s;
+	struct memfile *m = memfile_copy(file);
+	uint64_t whole;
+
+	model.file = file;
+	whole = salvage(&model, file, true, what).present;
+	recipe_fill(m, RECIPE_REGION_TABLE(0), 65536, 0, 99);
+	recipe_fill(m, RECIPE_REGION_TABLE(1), 65536, 0, 99);
+	cr_assert_eq(salvage(&model, m, true, what).present, whole, "%s", what);
+	cr_assert(is_guessed(&model, m));
+	memfile_free(m);
+}
+
+/* Content of the disk that looks like a BAT, and names more blocks than the real one. */
+Test(salvage, takes_no_content_for_a_bat)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHDX_DYNAMIC);
+	static const unsigned places[] = { 1, 3, 5, 6 };
+	struct memfile *m = memfile_copy(s->file);
+	uint64_t end;
+
+	/* in a block: the BAT comes first */
+	for (unsigned i = 0; i < 16; i++)
+		recipe_put(m, 4 * MIB + i * 8, 8, i < 4 ? places[i] * MIB | RECIPE_FULL : 0);
+	expect_the_bat(s, m, "in a block");
+	memfile_free(m);
+	/* where nobody claims it: its blocks overlap */
+	m = memfile_copy(s->file);
+	end = (memfile_size(m) + MIB - 1) / MIB * MIB;
+	recipe_fill(m, end, MIB, 0, 0);
+	for (unsigned i = 0; i < 16; i++)
+		recipe_put(m, end + i * 8, 8, 4 * MIB | RECIPE_FULL);
+	memfile_set_size(m, end + MIB);
+	expect_the_bat(s, m, "behind the blocks");
+	memfile_free(m);
+	specimen_end();
+}
+
 /* A wrong entry loses its block, nothing else. */
 Test(salvage, without_an_entry)
 {
@@ -173,19 +270,53 @@ Test(salvage, without_an_entry)
 	specimen_end();
 }
 
-/* Without the log the disk is what it was before it. */
+/* Without the log the disk is more or less what it was before it, and that is told. */
 Test(salvage, without_a_log)
 {
 	const struct specimen *s = specimen_get(SPECIMEN_VHDX_LOG);
 	struct memfile *m = memfile_copy(s->file);
-	vhdx_disk *disk;
 
 	recipe_fill(m, MIB + 100, 24576, 0, 99);
 	cr_assert_null(open_with(s, m, 0, true));
-	disk = open_with(s, m, VHDX_OPEN_SALVAGE, true);
-	cr_assert_not_null(disk);
-	vhdx_close(disk);
+	cr_assert_eq(log_state(s, m), VHDX_LOG_LOST);
 	memfile_free(m);
+	/* with both headers, nobody knows of it */
+	m = memfile_copy(s->file);
+	recipe_fill(m, RECIPE_HEADER(0), 4096, 0, 99);
+	recipe_fill(m, RECIPE_HEADER(1), 4096, 0, 99);
+	cr_assert_eq(log_state(s, m), VHDX_LOG_LOST);
+	memfile_free(m);
+	/* with wrong checksums, it is still there */
+	m = memfile_copy(s->file);
+	recipe_put(m, RECIPE_HEADER(0) + 4, 4, 1);
+	recipe_put(m, RECIPE_HEADER(1) + 4, 4, 1);
+	cr_assert_eq(log_state(s, m), VHDX_LOG_REPLAYED_IN_MEMORY);
+	memfile_free(m);
+	specimen_end();
+}
+
+/* A file that was cut off fails VHDX-103, but its log is whole: nothing reads as before it. */
+Test(salvage, with_the_log_of_a_file_that_was_cut_off)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHDX_LOG);
+	uint64_t size = memfile_size(s->file), whole = salvage(s, s->file, true, "the whole file").present, before = 0;
+
+	for (uint64_t cut = 2 * MIB; cut < size; cut += 100000 + 512) {
+		struct memfile *m = memfile_copy(s->file);
+		struct found f;
+		char what[100];
+
+		memfile_set_size(m, cut);
+		(void)snprintf(what, sizeof(what), "cut at 0x%llx", (unsigned long long)cut);
+		f = salvage(s, m, true, what);
+		cr_assert_geq(f.present, before, "%s: less is present", what);
+		cr_assert(!f.opens || log_state(s, m) == VHDX_LOG_REPLAYED_IN_MEMORY, "%s", what);
+		cr_assert(!f.opens || f.present + f.lost >= whole, "%s: what is lost is told as zeros", what);
+		before = f.present;
+		memfile_free(m);
+	}
+	cr_assert_gt(before, 0);
+	cr_assert_lt(before, whole);
 	specimen_end();
 }
 
@@ -230,6 +361,73 @@ Test(salvage, without_the_parent)
 		memfile_free(m);
 	}
 	specimen_end();
+}
+
+/* What a footer overlaps is lost; the footer is not what the disk holds there. */
+Test(salvage, shows_no_footer)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHD_FIXED);
+	uint64_t size = memfile_size(s->file);
+	struct memfile *m = memfile_copy(s->file);
+	uint8_t footer[512];
+	struct found f;
+
+	recipe_put_be(m, size - 512 + 48, 8, size - 512 + 4096);
+	recipe_fix_footer(m, size - 512);
+	f = salvage(s, m, true, "a fixed disk larger than its file");
+	cr_assert(f.opens);
+	cr_assert_eq(f.present, size - 512);
+	cr_assert_eq(f.lost, 4096);
+	memfile_free(m);
+	s = specimen_get(SPECIMEN_VHD_DYNAMIC);
+	size = memfile_size(s->file);
+	m = memfile_copy(s->file);
+	memfile_read(m, size - 512, footer, sizeof(footer));
+	memfile_write(m, size - 1024, footer, sizeof(footer));
+	memfile_set_size(m, size - 512);
+	f = salvage(s, m, true, "a footer in the last block");
+	cr_assert_eq(f.lost, 512);
+	recipe_put_be(m, size - 1024 + 64, 4, 1); /* its checksum */
+	f = salvage(s, m, true, "a damaged footer in the last block");
+	cr_assert_eq(f.lost, 512);
+	memfile_free(m);
+	specimen_end();
+}
+
+/* Behind the end of the BAT, or of the file, everything is lost in one piece, however many blocks it has. */
+static void expect_one_rest(struct memfile *m, enum vhdx_format format, uint64_t size, uint64_t from)
+{
+	struct specimen s = { .name = "hostile", .file = m, .format = format };
+	vhdx_disk *disk = open_with(&s, m, VHDX_OPEN_SALVAGE, false);
+	struct vhdx_extent extent;
+
+	cr_assert_not_null(disk);
+	cr_assert_eq(vhdx_disk_size(disk), size);
+	cr_assert_eq(vhdx_get_extent(disk, &extent, from, size - from, NULL), VHDX_OK);
+	cr_assert_eq(extent.kind, VHDX_EXTENT_LOST);
+	cr_assert_eq(extent.length, size - from);
+	vhdx_close(disk);
+	memfile_free(m);
+}
+
+Test(salvage, loses_the_rest_in_one_piece)
+{
+	struct recipe_vhd vhd = RECIPE_VHD_INIT;
+	struct recipe_vhdx vhdx = RECIPE_VHDX_INIT;
+	struct memfile *m = recipe_vhd_new(&vhd, NULL);
+
+	/* a dynamic header and 128 of 2^32 entries */
+	recipe_put_be(m, vhd.dynamic_offset + 28, 4, UINT32_MAX);
+	recipe_put_be(m, vhd.dynamic_offset + 32, 4, 512);
+	recipe_fix_dynamic(m, vhd.dynamic_offset);
+	recipe_put(m, 0, 8, 0);
+	memfile_set_size(m, 2048);
+	expect_one_rest(m, VHDX_FORMAT_ANY, 2040 * 1024 * MIB, 128 * 512);
+	/* 1,024 of 2^26 entries */
+	vhdx.size = 64 * MIB * MIB;
+	m = recipe_vhdx_new(&vhdx, NULL);
+	memfile_set_size(m, vhdx.bat_offset + 8192);
+	expect_one_rest(m, VHDX_FORMAT_ANY, vhdx.size, 1024 * MIB + 4096);
 }
 
 Test(salvage, only_reads)

@@ -12,6 +12,8 @@
 enum kind { PRESENT, ZERO, LOST, IN_PARENT, KINDS };
 enum { PIECE = 4096, LINE = 80 };
 
+static const char log_lost[] = "the log is lost: blocks may hold other or older content";
+static const char bat_guessed[] = "the BAT was found by its content: blocks may be wrong";
 static const char *const names[KINDS] = { "present", "zero", "lost", "parent" };
 
 struct bad {
@@ -24,6 +26,7 @@ struct salvage {
 	struct bad *bad; /* what could not be read, in order */
 	size_t bad_count;
 	uint64_t bytes[KINDS], places[KINDS];
+	bool log_is_lost, bat_is_guessed; /* of one file of the chain */
 	/* the map */
 	struct vhdx_file map;
 	uint64_t map_end;
@@ -179,6 +182,32 @@ static int map_all(struct salvage *s)
 	return result == TOOL_DONE ? end_run(s) : result;
 }
 
+static int map_doubt(struct salvage *s, bool is_so, const char *text)
+{
+	char line[LINE];
+
+	return is_so ? write_line(s, line, (size_t)snprintf(line, sizeof(line), "# %s\n", text)) : TOOL_DONE;
+}
+
+/* What is told of all that is present, before the runs. */
+static int map_doubts(struct salvage *s)
+{
+	int result = map_doubt(s, s->log_is_lost, log_lost);
+
+	return result == TOOL_DONE ? map_doubt(s, s->bat_is_guessed, bat_guessed) : result;
+}
+
+static void find_doubts(struct salvage *s, const vhdx_disk *disk)
+{
+	struct vhdx_info info = VHDX_INFO_INIT;
+
+	for (unsigned level = 0; level < vhdx_depth(disk); level++)
+		if (vhdx_get_info(disk, level, &info, NULL) == VHDX_OK) {
+			s->log_is_lost = s->log_is_lost || info.log_state == VHDX_LOG_LOST;
+			s->bat_is_guessed = s->bat_is_guessed || info.bat_is_guessed;
+		}
+}
+
 static void begin_json(struct salvage *s, const char *image)
 {
 	if (!s->request->json)
@@ -188,6 +217,8 @@ static void begin_json(struct salvage *s, const char *image)
 	json_string(&s->json, "file", image);
 	json_string(&s->json, "salvaged", s->request->salvage);
 	json_number(&s->json, "size", s->disk.size);
+	json_bool(&s->json, "log_is_lost", s->log_is_lost);
+	json_bool(&s->json, "bat_is_guessed", s->bat_is_guessed);
 	json_array(&s->json, "map", false);
 }
 
@@ -216,6 +247,10 @@ static void say(const struct salvage *s)
 			printf("%s%s %s", kind == 0 ? "" : ", ", tool_format_size(s->bytes[kind], text, sizeof(text)),
 			       kind == IN_PARENT ? "in a parent that is missing" : names[kind]);
 	printf("; %s tells where\n", s->map.name);
+	if (s->log_is_lost)
+		printf("%s: %s\n", s->request->salvage, log_lost);
+	if (s->bat_is_guessed)
+		printf("%s: %s\n", s->request->salvage, bat_guessed);
 }
 
 /* Opens the map: OUT.map. */
@@ -270,7 +305,9 @@ static int export_disk(struct salvage *s, const char *image, const vhdx_disk *di
 	result = create(s, disk);
 	if (result == TOOL_DONE) {
 		begin_json(s, image);
-		result = map_all(s);
+		result = map_doubts(s);
+		if (result == TOOL_DONE)
+			result = map_all(s);
 		if (result == TOOL_DONE)
 			result = end_json(s);
 		if (result == TOOL_DONE)
@@ -301,9 +338,10 @@ int salvage(const struct request *request, const char *image)
 		result = tool_open_failed(&open, &error);
 	} else {
 		vhdx_disk_source(&s->disk, disk);
+		find_doubts(s, disk);
 		result = export_disk(s, image, disk);
 		(void)vhdx_close(disk);
-		if (result == TOOL_DONE && s->bytes[LOST] + s->bytes[IN_PARENT] != 0)
+		if (result == TOOL_DONE && (s->bytes[LOST] + s->bytes[IN_PARENT] != 0 || s->log_is_lost || s->bat_is_guessed))
 			result = TOOL_DAMAGED;
 	}
 	free(open.attempts);

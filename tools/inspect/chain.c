@@ -27,6 +27,7 @@ static const char *log_state_name(enum vhdx_log_state state)
 	case VHDX_LOG_NONE: return "none";
 	case VHDX_LOG_CLEAN: return "clean";
 	case VHDX_LOG_REPLAYED_IN_MEMORY: return "pending";
+	case VHDX_LOG_LOST: return "lost";
 	}
 	return "unknown";
 }

@@ -73,22 +73,26 @@ static bool salvages(const struct vhdx_disk *disk)
 	return (disk->flags & VHDX_OPEN_SALVAGE) != 0;
 }
 
-/* What a wrong entry or bitmap hides: the rest of the block. */
-static void lose(const struct image *image, struct vhdx_extent *out, uint64_t length)
+/* What a wrong entry or bitmap hides: the rest of the block. A format that knows of more says so, so that a few bytes of file never cost a step for each block. */
+static void lose(const struct image *image, struct vhdx_extent *out, uint64_t known, uint64_t length)
 {
 	out->kind = VHDX_EXTENT_LOST;
-	out->length = image->block_size == 0 ? length : min_u64(length, image->block_size - out->disk_offset % image->block_size);
+	if (image->block_size != 0)
+		known = max_u64(known, image->block_size - out->disk_offset % image->block_size);
+	out->length = image->block_size == 0 ? length : min_u64(length, known);
 }
 
 /* Data of a file that was cut off. */
 static void cut(const struct image *image, struct vhdx_extent *out)
 {
-	uint64_t size = image->view.size;
+	uint64_t end = image->view.held;
 
-	if (out->file_offset >= size)
+	if (out->in_memory)
+		return;
+	if (out->file_offset >= end)
 		out->kind = VHDX_EXTENT_LOST;
 	else
-		out->length = min_u64(out->length, size - out->file_offset);
+		out->length = min_u64(out->length, end - out->file_offset);
 }
 
 static int walk_from(struct vhdx_disk *disk, unsigned level, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length,
@@ -97,7 +101,7 @@ static int walk_from(struct vhdx_disk *disk, unsigned level, struct vhdx_extent 
 	*out = (struct vhdx_extent){ .disk_offset = disk_offset };
 	for (;; level++) {
 		struct image *image = disk->levels[level].image;
-		struct mapping m;
+		struct mapping m = { .length = 0 };
 		int status;
 
 		out->level = level;
@@ -108,7 +112,7 @@ static int walk_from(struct vhdx_disk *disk, unsigned level, struct vhdx_extent 
 		}
 		status = image->ops->map(image, disk_offset, min_u64(length, image->disk_size - disk_offset), &m, error);
 		if (status == VHDX_E_DAMAGED && salvages(disk)) {
-			lose(image, out, min_u64(length, image->disk_size - disk_offset));
+			lose(image, out, m.length, min_u64(length, image->disk_size - disk_offset));
 			return VHDX_OK;
 		}
 		if (status < 0)

@@ -18,7 +18,8 @@ enum map_kind {
 
 struct mapping {
 	enum map_kind kind;
-	uint64_t length;      /* 1 to the length asked for */
+	uint64_t
+		length; /* 1 to the length asked for; with VHDX_E_DAMAGED: how much the same damage hides, 0: the rest of the block */
 	uint64_t file_offset; /* MAP_DATA */
 };
 

@@ -52,7 +52,7 @@ int inspect_vhdx_log_find(struct vhdx_walk *w)
 	status = log_scan(&w->scan, &in->env, in->file, h, &in->why);
 	w->has_sequence = status == VHDX_OK;
 	if (status == VHDX_OK) {
-		status = log_overlay(view, &in->env, &w->scan, h, &in->why);
+		status = log_overlay(view, &in->env, &w->scan, h, false, &in->why);
 		w->replay = in->why;
 		w->replay.status = status;
 	}

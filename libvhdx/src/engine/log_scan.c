@@ -299,15 +299,18 @@ static int collect_entry(const struct ring *ring, const struct log_entry *entry,
 	return VHDX_OK;
 }
 
+/* Of a file that was cut off, salvage takes what the log holds all the same; `held` says what the file itself still knows. */
 static int check_sizes(struct view *view, const struct log_entry *head, uint64_t end, const struct vhdx_header *header,
-		       struct vhdx_error *error)
+		       bool salvages, struct vhdx_error *error)
 {
 	uint64_t place = header->log_offset + (uint64_t)head->sector * VHDX_LOG_SECTOR;
 	int status = view_load_size(view, error);
+	bool is_cut;
 
 	if (status < 0)
 		return status;
-	if (view->size < head->header.flushed_file_offset)
+	is_cut = view->size < head->header.flushed_file_offset;
+	if (is_cut && !salvages)
 		return broken(error, RULE_VHDX_103, place + vhdx_log_entry_flushed_file_offset_at,
 			      "the file is truncated: it has %" PRIu64 " bytes, its log says at least %" PRIu64, view->size,
 			      head->header.flushed_file_offset);
@@ -315,11 +318,13 @@ static int check_sizes(struct view *view, const struct log_entry *head, uint64_t
 		return broken(error, RULE_VHDX_106, place + vhdx_log_entry_last_file_offset_at,
 			      "the log says that the file has 0x%" PRIx64 " bytes", head->header.last_file_offset);
 	view->size = max_u64(view->size, max_u64(head->header.last_file_offset, end));
+	if (!is_cut)
+		view->held = view->size;
 	return VHDX_OK;
 }
 
 int log_overlay(struct view *view, const struct vhdx_env *env, const struct log_scan *scan, const struct vhdx_header *header,
-		struct vhdx_error *error)
+		bool salvages, struct vhdx_error *error)
 {
 	struct ring ring = { .env = env, .file = &view->file, .header = header, .sectors = header->log_length / VHDX_LOG_SECTOR };
 	struct collection c = { .pieces = NULL };
@@ -332,7 +337,7 @@ int log_overlay(struct view *view, const struct vhdx_env *env, const struct log_
 		status = collect_entry(&ring, &scan->entries[(scan->first + i) % scan->entry_count], &c, error);
 	if (status == VHDX_OK)
 		status = check_sizes(view, &scan->entries[(scan->first + scan->active_count - 1) % scan->entry_count], c.end,
-				     header, error);
+				     header, salvages, error);
 	if (status == VHDX_OK)
 		status = overlay_flatten(env, &view->pieces, &view->piece_count, c.pieces, c.count, error);
 	memory_release(env, ring.chunk);

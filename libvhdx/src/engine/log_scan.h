@@ -30,10 +30,10 @@ int log_scan(struct log_scan *out, const struct vhdx_env *env, const struct vhdx
 void log_scan_release(struct log_scan *scan, const struct vhdx_env *env);
 
 /*
- * What replaying the active sequence would do: pieces sorted and disjoint, and the size of the file afterwards. Checks VHDX-103. The caller releases
- * view->pieces.
+ * What replaying the active sequence would do: pieces sorted and disjoint, and the size of the file afterwards. Checks VHDX-103, but with
+ * `salvages`. The caller releases view->pieces.
  */
 int log_overlay(struct view *view, const struct vhdx_env *env, const struct log_scan *scan, const struct vhdx_header *header,
-		struct vhdx_error *error);
+		bool salvages, struct vhdx_error *error);
 
 #endif

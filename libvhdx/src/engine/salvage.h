@@ -14,9 +14,12 @@
 bool salvage_is_vhdx(const struct vhdx_image *image);
 int salvage_header(struct vhdx_image *image, int status);
 int salvage_log(struct vhdx_image *image, int status);
-/* With both region tables lost: the metadata, by its signature. */
+/* With both region tables damaged: one whose checksum is wrong, when a BAT stands where it says; else the metadata, by its signature. */
 int salvage_regions(struct vhdx_image *image, int status, struct vhdx_error *error);
-/* And then the BAT, which has none: the place whose entries all make sense, and most of them name blocks. */
+/*
+ * And then the BAT, which has none: a place whose entries all make sense, name blocks that do not overlap, and which is not inside a block that such a place
+ * names; of these the one with most blocks. The image tells that it was guessed.
+ */
 int salvage_bat(struct vhdx_image *image, struct vhdx_error *error);
 
 #endif

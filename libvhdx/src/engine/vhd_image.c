@@ -72,7 +72,8 @@ static int find_footer(struct vhd_image *v, struct vhdx_error *error)
 	if (status == VHDX_OK)
 		return status;
 	if (is_unusable(status)) {
-		v->blocks_limit = size;
+		if (!v->salvages || first.status == VHDX_E_NOT_IMAGE)
+			v->blocks_limit = size; /* else a footer stands there, as damaged as it is: no block */
 		v->front_copy_used = true;
 		status = try_footer(v, 0, error);
 		if (status == VHDX_OK && v->footer.disk_type != VHD_DISK_FIXED)
@@ -259,6 +260,7 @@ int vhd_image_open(struct image **out, const struct image_request *request, stru
 	status = view_load_size(&v->base.view, error);
 	if (status == VHDX_OK)
 		status = load_footer(v, error);
+	v->base.view.held = v->blocks_limit;
 	if (status == VHDX_OK)
 		status = load_body(v, error);
 	if (status < 0) {
@@ -275,9 +277,9 @@ int vhd_check_entry(const struct vhd_image *v, uint64_t block, uint32_t entry, s
 	uint64_t offset = (uint64_t)entry * VHD_SECTOR, length = (uint64_t)v->bitmap_size + v->base.block_size;
 	bool inside;
 
-	if (v->salvages && offset < v->base.view.size && v->base.view.size - offset > v->bitmap_size) /* the beginning is there */
-		length = min_u64(length, v->base.view.size - offset);
-	inside = range_fits(offset, length, v->salvages ? v->base.view.size : v->blocks_limit);
+	if (v->salvages && offset < v->blocks_limit && v->blocks_limit - offset > v->bitmap_size) /* the beginning is there */
+		length = min_u64(length, v->blocks_limit - offset);
+	inside = range_fits(offset, length, v->blocks_limit);
 	if (inside && offset >= v->structures_end)
 		return VHDX_OK;
 	if (inside && offset >= VHD_SECTOR && !ranges_overlap(offset, length, v->footer.data_offset, vhd_dynamic_header_size) &&
@@ -290,13 +292,20 @@ int vhd_check_entry(const struct vhd_image *v, uint64_t block, uint32_t entry, s
 		      "block %" PRIu64 " at 0x%" PRIx64 " is outside the file or overlaps its structures", block, offset);
 }
 
+/* Then those behind it are gone too. */
+static bool entry_is_cut_off(const struct vhd_image *v, uint64_t block)
+{
+	return v->salvages &&
+	       (block >= v->dynamic.max_table_entries || !range_fits(v->dynamic.table_offset + block * 4, 4, v->base.view.size));
+}
+
 int vhd_load_entry(struct vhd_image *v, uint64_t block, uint32_t *entry, struct vhdx_error *error)
 {
 	uint64_t offset = v->dynamic.table_offset + block * 4;
 	uint8_t bytes[8];
 	int status;
 
-	if (v->salvages && (block >= v->dynamic.max_table_entries || !range_fits(offset, 4, v->base.view.size)))
+	if (entry_is_cut_off(v, block))
 		return broken(error, RULE_VHD_043, offset, "the BAT is cut off before block %" PRIu64, block);
 	status = cache_word(v->base.cache, v->base.level, &v->base.view, round_down(offset, 8), bytes, error);
 
@@ -336,8 +345,10 @@ static int vhd_map(struct image *base, uint64_t disk_offset, uint64_t length, st
 	block = disk_offset >> v->block_shift;
 	in_block = disk_offset & (base->block_size - 1);
 	status = vhd_load_entry(v, block, &entry, error);
-	if (status < 0)
+	if (status < 0) {
+		out->length = entry_is_cut_off(v, block) ? length : 0;
 		return status;
+	}
 	out->length = min_u64(length, base->block_size - in_block);
 	if (entry != VHD_UNALLOCATED)
 		return map_block(v, entry, in_block, out->length, out, error);

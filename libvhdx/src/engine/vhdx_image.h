@@ -18,6 +18,7 @@ struct vhdx_image {
 	struct vhdx_header header;
 	unsigned header_slot;
 	unsigned log_entries; /* replayed in memory */
+	bool log_is_lost;     /* salvage: a log was pending and cannot be used, or nobody knows whether one was */
 	struct vhdx_region bat;
 	struct vhdx_region metadata;
 	struct range *reserved; /* log and regions: sorted, disjoint; no block may overlap them */
@@ -26,11 +27,18 @@ struct vhdx_image {
 	struct vhdx_parameters parameters;
 	struct vhdx_geometry geometry;
 	bool lenient; /* VHDX_OPEN_IGNORE_CHECKSUMS */
-	uint64_t salvaged_blocks;
+	bool bat_is_guessed;
 	bool salvages; /* VHDX_OPEN_SALVAGE: see salvage.h */
 	char creator[256 * 3 + 1];
 };
 
+/* Which region tables are tried: 0 and 1 are the copies, 2 and 3 the same with any checksum. */
+struct region_attempts {
+	unsigned first, end;
+};
+int vhdx_load_regions(struct vhdx_image *image, struct region_attempts attempts, struct vhdx_error *error);
+/* Reads the metadata region into `parameters`. */
+int vhdx_load_parameters(struct vhdx_image *image, struct vhdx_error *error);
 /* Reads the metadata region into `parameters` and, for differencing disks, the locator. */
 int vhdx_load_metadata(struct vhdx_image *image, struct vhdx_error *error);
 

@@ -17,12 +17,37 @@ static uint64_t entry_offset(const struct vhdx_image *v, uint64_t bat_index)
 	return v->bat.file_offset + bat_index * 8;
 }
 
+static bool entry_is_cut_off(const struct vhdx_image *v, uint64_t bat_index)
+{
+	return v->salvages && !view_holds(&v->base.view, entry_offset(v, bat_index), 8);
+}
+
+/* The first payload block whose entry does not stand before `bat_index`. */
+static uint64_t block_at_index(const struct vhdx_geometry *g, uint64_t bat_index)
+{
+	uint64_t stride = (UINT64_C(1) << g->chunk_shift) + 1;
+
+	return (bat_index / stride << g->chunk_shift) + min_u64(bat_index % stride, stride - 1);
+}
+
+/* What a wrong entry hides: its block, or when it is cut off those behind it too, up to what a log knows. */
+static uint64_t hidden_length(const struct vhdx_image *v, uint64_t block, uint64_t in_block)
+{
+	uint64_t index = vhdx_bat_index(&v->geometry, block), run;
+	bool ignored;
+
+	if (!entry_is_cut_off(v, index))
+		return 0;
+	run = view_overlay_run(&v->base.view, entry_offset(v, index), (v->geometry.entry_count - index) * 8, &ignored);
+	return ((block_at_index(&v->geometry, index + run / 8) - block) << v->geometry.block_shift) - in_block;
+}
+
 int vhdx_load_entry(struct vhdx_image *v, uint64_t bat_index, uint64_t *entry, struct vhdx_error *error)
 {
 	uint8_t bytes[8];
 	int status;
 
-	if (v->salvages && !range_fits(entry_offset(v, bat_index), sizeof(bytes), v->base.view.size))
+	if (entry_is_cut_off(v, bat_index))
 		return broken(error, RULE_VHDX_061, entry_offset(v, bat_index), "the BAT is cut off before entry %" PRIu64,
 			      bat_index);
 	status = cache_word(v->base.cache, v->base.level, &v->base.view, entry_offset(v, bat_index), bytes, error);
@@ -100,7 +125,8 @@ int vhdx_check_bitmap_entry(const struct vhdx_image *v, uint64_t bat_index, uint
 		return broken(error, RULE_VHDX_136, place,
 			      "a partially present block needs sector bitmap entry %" PRIu64 ", whose state is %u", bat_index,
 			      vhdx_bat_state(entry));
-	if (offset == 0 || !range_fits(offset, VHDX_BITMAP_BLOCK_SIZE, v->base.view.size))
+	if (offset == 0 || !range_fits(offset, VHDX_BITMAP_BLOCK_SIZE, v->base.view.size) ||
+	    (v->salvages && !view_holds(&v->base.view, offset, VHDX_BITMAP_BLOCK_SIZE)))
 		return broken(error, RULE_VHDX_141, place,
 			      "the sector bitmap block at 0x%" PRIx64 " is not inside the file of %" PRIu64 " bytes", offset,
 			      v->base.view.size);
@@ -149,13 +175,13 @@ static uint64_t blocks_in_hole(struct vhdx_image *v, uint64_t block)
 {
 	const struct vhdx_geometry *g = &v->geometry;
 	uint64_t index = vhdx_bat_index(g, block), offset = entry_offset(v, index);
-	uint64_t stride = (UINT64_C(1) << g->chunk_shift) + 1, end;
+	uint64_t end;
 
-	if (v->writer != NULL || offset % CACHE_PAGE > 8 || offset >= v->base.view.size ||
+	if (v->writer != NULL || offset % CACHE_PAGE > 8 || offset >= v->base.view.held ||
 	    cache_has(v->base.cache, v->base.level, offset))
 		return 0;
-	end = index + view_hole(&v->base.view, offset, min_u64((g->entry_count - index) * 8, v->base.view.size - offset)) / 8;
-	end = (end / stride << g->chunk_shift) + min_u64(end % stride, stride - 1); /* as a block */
+	end = index + view_hole(&v->base.view, offset, min_u64((g->entry_count - index) * 8, v->base.view.held - offset)) / 8;
+	end = block_at_index(g, end);
 	return end > block ? end - block : 0;
 }
 
@@ -207,8 +233,10 @@ static int vhdx_map(struct image *base, uint64_t disk_offset, uint64_t length, s
 
 	if (status == VHDX_OK)
 		status = vhdx_check_payload_entry(v, block, entry, error);
-	if (status < 0)
+	if (status < 0) {
+		out->length = hidden_length(v, block, in_block);
 		return status;
+	}
 	state = vhdx_bat_state(entry);
 	if (state == BLOCK_PARTIALLY_PRESENT)
 		return map_partial(v, block, entry, in_block, length, out, error);
@@ -225,13 +253,14 @@ static void vhdx_fill_info(const struct image *base, struct vhdx_info *info)
 	info->disk_id = v->parameters.virtual_disk_id;
 	info->file_write_guid = v->header.file_write_guid;
 	format_text(info->creator, sizeof(info->creator), "%s", v->creator);
-	info->log_state = v->log_entries != 0 ? VHDX_LOG_REPLAYED_IN_MEMORY : VHDX_LOG_CLEAN;
+	info->log_state = v->log_is_lost ? VHDX_LOG_LOST : v->log_entries != 0 ? VHDX_LOG_REPLAYED_IN_MEMORY : VHDX_LOG_CLEAN;
 	info->log_offset = v->header.log_offset;
 	info->log_length = v->header.log_length;
 	info->log_entries = v->log_entries;
 	info->sequence_number = v->header.sequence_number;
 	info->block_count = v->geometry.block_count;
 	info->bat_offset = v->bat.file_offset;
+	info->bat_is_guessed = v->bat_is_guessed;
 }
 
 static void vhdx_image_release(struct image *base)

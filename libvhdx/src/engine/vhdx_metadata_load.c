@@ -269,6 +269,17 @@ static int load_locator(struct vhdx_image *v, const struct vhdx_metadata_entry *
 	return status;
 }
 
+int vhdx_load_parameters(struct vhdx_image *v, struct vhdx_error *error)
+{
+	struct table t = { .entries = NULL };
+	int status = load_table(v, &t, error);
+
+	if (status == VHDX_OK)
+		status = load_items(v, &t, error);
+	memory_release(v->base.env, t.entries);
+	return status;
+}
+
 int vhdx_load_metadata(struct vhdx_image *v, struct vhdx_error *error)
 {
 	struct table t = { .entries = NULL };

@@ -49,6 +49,7 @@ static int pick_header(struct vhdx_image *v, struct vhdx_error *error)
 		valid[slot] = vhdx_header_decode(&headers[slot], bytes[slot], VHDX_HEADER_OFFSET(slot), false, &why[slot]) ==
 			      VHDX_OK;
 	}
+	v->log_is_lost = v->salvages && !valid[0] && !valid[1]; /* until one is found */
 	if (!valid[0] && !valid[1] && v->lenient)
 		for (unsigned slot = 0; slot < 2; slot++)
 			valid[slot] = vhdx_header_decode(&headers[slot], bytes[slot], VHDX_HEADER_OFFSET(slot), true,
@@ -84,18 +85,20 @@ static int replay_in_memory(struct vhdx_image *v, unsigned flags, struct vhdx_er
 	if (status < 0)
 		return status;
 	v->log_entries = (unsigned)scan.active_count;
-	status = log_overlay(&v->base.view, v->base.env, &scan, &v->header, error);
+	status = log_overlay(&v->base.view, v->base.env, &scan, &v->header, v->salvages, error);
 	log_scan_release(&scan, v->base.env);
+	v->log_is_lost = v->log_is_lost && status < 0;
 	return status;
 }
 
 /* VHDX-060: the first copy when it is valid, else the second. */
-static int load_region_table(struct vhdx_image *v, uint8_t *table, uint32_t *count, unsigned *copy, struct vhdx_error *error)
+static int load_region_table(struct vhdx_image *v, struct region_attempts attempts, uint8_t *table, uint32_t *count,
+			     unsigned *copy, struct vhdx_error *error)
 {
 	struct vhdx_error first;
 	int status = VHDX_OK;
 
-	for (unsigned attempt = 0; attempt < (v->lenient ? 4u : 2u); attempt++) {
+	for (unsigned attempt = attempts.first; attempt < attempts.end; attempt++) {
 		uint64_t offset = VHDX_REGION_TABLE_OFFSET(attempt % 2);
 
 		status = view_read(&v->base.view, table, VHDX_TABLE_SIZE, offset, error);
@@ -105,7 +108,7 @@ static int load_region_table(struct vhdx_image *v, uint8_t *table, uint32_t *cou
 		status = vhdx_region_table_decode(count, table, offset, attempt >= 2, error);
 		if (status == VHDX_OK)
 			return status;
-		if (attempt == 0)
+		if (attempt == attempts.first)
 			first = *error;
 	}
 	*error = first;
@@ -172,14 +175,14 @@ static int reserve_places(struct vhdx_image *v, const struct vhdx_region *region
 	return VHDX_OK;
 }
 
-static int load_regions(struct vhdx_image *v, struct vhdx_error *error)
+int vhdx_load_regions(struct vhdx_image *v, struct region_attempts attempts, struct vhdx_error *error)
 {
 	uint8_t *table = memory_allocate(v->base.env, VHDX_TABLE_SIZE);
 	struct vhdx_region *regions = NULL;
 	uint64_t table_offset = 0;
 	uint32_t count = 0;
 	unsigned copy = 0;
-	int status = table == NULL ? fail_memory(error) : load_region_table(v, table, &count, &copy, error);
+	int status = table == NULL ? fail_memory(error) : load_region_table(v, attempts, table, &count, &copy, error);
 
 	if (status == VHDX_OK) {
 		table_offset = VHDX_REGION_TABLE_OFFSET(copy);
@@ -221,6 +224,7 @@ static int set_geometry(struct vhdx_image *v, struct vhdx_error *error)
 int vhdx_image_open(struct image **out, const struct image_request *request, struct vhdx_error *error)
 {
 	struct vhdx_image *v = memory_zeroed(request->env, sizeof(*v));
+	struct region_attempts attempts = { 0, request->flags & VHDX_OPEN_IGNORE_CHECKSUMS ? 4 : 2 };
 	int status;
 
 	if (v == NULL)
@@ -233,6 +237,8 @@ int vhdx_image_open(struct image **out, const struct image_request *request, str
 	v->lenient = (request->flags & VHDX_OPEN_IGNORE_CHECKSUMS) != 0;
 	v->salvages = (request->flags & VHDX_OPEN_SALVAGE) != 0;
 	v->lenient = v->lenient || v->salvages;
+	if (v->salvages)
+		attempts.end = 2; /* salvage.c judges the others */
 	status = view_load_size(&v->base.view, error);
 	if (status == VHDX_OK)
 		status = load_identifier(v, error);
@@ -241,7 +247,7 @@ int vhdx_image_open(struct image **out, const struct image_request *request, str
 	if (status == VHDX_OK)
 		status = salvage_log(v, replay_in_memory(v, request->flags, error));
 	if (status == VHDX_OK)
-		status = salvage_regions(v, load_regions(v, error), error);
+		status = salvage_regions(v, vhdx_load_regions(v, attempts, error), error);
 	if (status == VHDX_OK)
 		status = vhdx_load_metadata(v, error);
 	if (status == VHDX_OK)

@@ -13,7 +13,7 @@ int view_load_size(struct view *view, struct vhdx_error *error)
 	int status = file_get_size(&view->file, &size, error);
 
 	if (status == VHDX_OK)
-		view->size = size;
+		view->size = view->held = size;
 	return status;
 }
 
@@ -91,6 +91,20 @@ uint64_t view_overlay_run(const struct view *view, uint64_t file_offset, uint64_
 	if (*overlaid)
 		return min_u64(length, piece->file_offset + piece->length - file_offset);
 	return min_u64(length, piece->file_offset - file_offset);
+}
+
+bool view_holds(const struct view *view, uint64_t file_offset, uint64_t length)
+{
+	while (length != 0) {
+		bool overlaid;
+		uint64_t run = view_overlay_run(view, file_offset, length, &overlaid);
+
+		if (!overlaid && !range_fits(file_offset, run, view->held))
+			return false;
+		file_offset += run;
+		length -= run;
+	}
+	return true;
 }
 
 struct vhdx_file_extent view_extent(const struct view *view, uint64_t file_offset, uint64_t length)

@@ -25,6 +25,9 @@ struct overlay_piece {
 struct view {
 	struct vhdx_file file;
 	_Atomic uint64_t size; /* of an image open for writing it grows, under the cache's mutex; never shrinks before close */
+	/* So far the file itself knows its content, as of the open; looked at with VHDX_OPEN_SALVAGE. What is behind was cut off, but for the pieces, or is the
+	 * footer of a VHD. */
+	uint64_t held;
 	struct overlay_piece *pieces; /* sorted, disjoint */
 	size_t piece_count;
 };
@@ -39,6 +42,8 @@ struct vhdx_file_extent view_extent(const struct view *view, uint64_t file_offse
 uint64_t view_hole(const struct view *view, uint64_t file_offset, uint64_t length);
 /* Bytes from `file_offset` on, at most `length`, that are all overlaid or all not; tells which. */
 uint64_t view_overlay_run(const struct view *view, uint64_t file_offset, uint64_t length, bool *overlaid);
+/* Whether the file and the pieces know all of a range. */
+bool view_holds(const struct view *view, uint64_t file_offset, uint64_t length);
 /* Reads a data piece as it shall be: 4,096 bytes. */
 int view_read_piece(const struct view *view, const struct overlay_piece *piece, uint8_t *page, struct vhdx_error *error);
 
