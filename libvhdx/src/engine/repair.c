@@ -69,14 +69,17 @@ int repair_save_leaks(struct repair *r)
 	return status;
 }
 
-/* A favour: what the host does not take back is no worse than before. */
-void repair_free_leaks(struct repair *r)
+int repair_give_back(struct repair *r, uint64_t size, bool leaks)
 {
-	for (size_t i = 0; i < r->leaks.count; i++) {
+	int status = size != 0 ? file_set_size(r->file, size, r->error) : VHDX_OK;
+
+	/* a favour: what the host does not take back is no worse than before */
+	for (size_t i = 0; status == VHDX_OK && leaks && i < r->leaks.count; i++) {
 		struct range leak = claims_get(&r->leaks, i);
 
 		(void)file_try_punch(r->file, leak.offset, leak.length);
 	}
+	return status == VHDX_OK ? file_flush(r->file, r->error) : status;
 }
 
 int repair_file(const struct vhdx_file *file, const struct vhdx_repair_options *options, struct vhdx_error *error)

@@ -39,10 +39,11 @@ int repair_step(struct repair *r, enum vhdx_mend mend, enum rule rule, uint64_t 
 		...) PRINTF_LIKE(6, 7);
 /* After the last step: whether anything is to be done. Begins the undo file then. */
 int repair_begin(struct repair *r, bool *go);
-/* Between blocks. Steps, saving and doing. */
+/* Between blocks. Steps, and saving. */
 int repair_tell_leaks(struct repair *r);
 int repair_save_leaks(struct repair *r);
-void repair_free_leaks(struct repair *r);
+/* The end of a repair: the file gets its size (0: keeps it), with `leaks` the host gets the space back, and all is made durable. */
+int repair_give_back(struct repair *r, uint64_t size, bool leaks);
 
 static inline bool repair_wants(const struct repair *r, enum vhdx_repair_flags flag)
 {

@@ -98,11 +98,7 @@ static int apply(const struct plan *p)
 		status = put_footer(p, 0);
 	if (status == VHDX_OK && p->end)
 		status = put_footer(p, p->place);
-	if (status == VHDX_OK && p->size < p->old_size)
-		status = file_set_size(p->r->file, p->size, error);
-	if (status == VHDX_OK && p->leaks)
-		repair_free_leaks(p->r);
-	return status == VHDX_OK ? file_flush(p->r->file, error) : status;
+	return status == VHDX_OK ? repair_give_back(p->r, p->size < p->old_size ? p->size : 0, p->leaks) : status;
 }
 
 int repair_vhd(struct inspect_follow *follow, struct vhd_walk *w)

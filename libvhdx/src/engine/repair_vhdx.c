@@ -142,11 +142,7 @@ static int apply(const struct plan *p)
 		status = write_table(p);
 	if (status == VHDX_OK && !p->replay) /* a replay has done it */
 		status = vhdx_write_header(v, &v->header, error);
-	if (status == VHDX_OK && p->cut != 0)
-		status = file_set_size(p->r->file, p->cut, error);
-	if (status == VHDX_OK && p->leaks)
-		repair_free_leaks(p->r);
-	return status == VHDX_OK ? file_flush(p->r->file, error) : status;
+	return status == VHDX_OK ? repair_give_back(p->r, p->cut, p->leaks) : status;
 }
 
 int repair_vhdx(struct inspect_follow *follow, struct vhdx_walk *w)
