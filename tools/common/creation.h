@@ -49,6 +49,8 @@ struct creation {
 int creation_check(struct creation *request);
 /* Makes all files or none; prints what was made. Returns the exit status. */
 int creation_run(struct creation *request);
+/* What --type, --preset, --parent and --parent-relative and so on (`texts`) say together; TOOL_DONE, or the exit status after a message. */
+int creation_check_parent(int type, const struct preset *preset, const char *parent, bool texts);
 /* The format of one file: --format, the preset, or its extension; ANY when none says. */
 enum vhdx_format creation_format(const struct creation *request, const char *file);
 

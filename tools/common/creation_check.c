@@ -34,22 +34,27 @@ static int check_operands(struct creation *request)
 	return TOOL_DONE;
 }
 
-static int check_parent(const struct creation *request)
+int creation_check_parent(int type, const struct preset *preset, const char *parent, bool texts)
 {
-	bool texts = request->parent_relative != NULL || request->parent_absolute != NULL || request->parent_volume != NULL;
-
-	if (request->parent == NULL) {
-		if (request->type == VHDX_TYPE_DIFFERENCING)
+	if (parent == NULL) {
+		if (type == VHDX_TYPE_DIFFERENCING)
 			return tool_usage("a differencing disk needs --parent");
 		return texts ? tool_usage("--parent-relative, --parent-absolute and --parent-volume need --parent") : TOOL_DONE;
 	}
-	if (request->type != VHDX_TYPE_ANY && request->type != VHDX_TYPE_DIFFERENCING)
-		return tool_usage("--parent makes differencing disks, not %s ones",
-				  vhdx_type_name((enum vhdx_type)request->type));
+	if (type != VHDX_TYPE_ANY && type != VHDX_TYPE_DIFFERENCING)
+		return tool_usage("--parent makes differencing disks, not %s ones", vhdx_type_name((enum vhdx_type)type));
+	return preset != NULL ? tool_usage("--preset is for disks without a parent") : TOOL_DONE;
+}
+
+static int check_parent(const struct creation *request)
+{
+	bool texts = request->parent_relative != NULL || request->parent_absolute != NULL || request->parent_volume != NULL;
+	int result = creation_check_parent(request->type, request->preset, request->parent, texts);
+
+	if (result != TOOL_DONE || request->parent == NULL)
+		return result;
 	if (request->from != NULL)
 		return tool_usage("--from and --parent exclude each other");
-	if (request->preset != NULL)
-		return tool_usage("--preset is for disks without a parent");
 	if (request->open.format != VHDX_FORMAT_ANY)
 		return tool_usage("--from-format is for --from; a parent has the format of its child");
 	return TOOL_DONE;

@@ -2,6 +2,7 @@
 /* What goes with what on the command line: everything that can be refused before a file is opened. */
 #include <string.h>
 
+#include "creation.h"
 #include "deterministic.h"
 #include "name.h"
 #include "preset.h"
@@ -71,17 +72,10 @@ static int check_preset(struct request *request)
 static int check_parent(const struct request *request)
 {
 	bool texts = request->parent_relative != NULL || request->parent_absolute != NULL || request->parent_volume != NULL;
+	int result = creation_check_parent(request->type, request->preset, request->parent, texts);
 
-	if (request->parent == NULL) {
-		if (request->type == VHDX_TYPE_DIFFERENCING)
-			return tool_usage("a differencing disk needs --parent");
-		return texts ? tool_usage("--parent-relative, --parent-absolute and --parent-volume need --parent") : TOOL_DONE;
-	}
-	if (request->type != VHDX_TYPE_ANY && request->type != VHDX_TYPE_DIFFERENCING)
-		return tool_usage("--parent makes differencing disks, not %s ones",
-				  vhdx_type_name((enum vhdx_type)request->type));
-	if (request->preset != NULL)
-		return tool_usage("--preset is for disks without a parent");
+	if (result != TOOL_DONE || request->parent == NULL)
+		return result;
 	if (request->format == VHDX_FORMAT_RAW)
 		return tool_usage("a raw file has no --parent");
 	if (!texts && (request_to_stdout(request) || request->packed))
