@@ -8,7 +8,7 @@
 
 #include "samples.h"
 
-enum { STEPS = 4, MOST_BLOCKS = 4096 };
+enum { STEPS = 4, MOST_BLOCKS = 4096, MOST_ENTRIES = 1 << 16 };
 
 struct change {
 	struct fuzz_image *image;
@@ -53,6 +53,14 @@ static int compact(struct change *c, vhdx_disk *disk, struct fuzz_input *in, str
 	return vhdx_compact(disk, &options, error);
 }
 
+/* Millions of entries of the BAT say no more than thousands: they come to one input in sixteen. */
+static bool takes_long(const struct change *c, uint64_t size, uint64_t wanted, uint8_t choice)
+{
+	uint64_t difference = wanted < size ? size - wanted : wanted - size;
+
+	return choice < 240 && c->image->specimen->block_size != 0 && difference / c->image->specimen->block_size > MOST_ENTRIES;
+}
+
 static int resize(struct change *c, vhdx_disk *disk, struct fuzz_input *in, struct vhdx_error *error)
 {
 	uint64_t size = vhdx_disk_size(disk), wanted = size;
@@ -67,6 +75,8 @@ static int resize(struct change *c, vhdx_disk *disk, struct fuzz_input *in, stru
 	case 4: wanted = fuzz_take(in, 8); break;
 	default: wanted = UINT64_C(1) << fuzz_byte(in) % 64; break;
 	}
+	if (takes_long(c, size, wanted, choice))
+		wanted = size + (wanted > size ? wanted : UINT64_MAX - wanted) % (16 * c->image->specimen->block_size);
 	status = vhdx_resize(disk, wanted, choice / 6 % 4, error);
 	if (status == VHDX_OK && vhdx_disk_size(disk) != wanted)
 		fuzz_finding("resized to %" PRIu64 ", not %" PRIu64, vhdx_disk_size(disk), wanted);

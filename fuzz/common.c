@@ -107,6 +107,7 @@ static void *limited(void *context, size_t size)
 void fuzz_env_start(struct fuzz_env *env)
 {
 	memset(env, 0, sizeof(*env));
+	memfile_keep_holes(true);
 	testenv_start(&env->t, 1);
 	env->allocate = env->t.env.allocate;
 	env->t.env.allocate = limited;

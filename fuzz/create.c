@@ -24,8 +24,12 @@ struct create {
 
 static void content(const struct create *c, uint8_t *out, size_t length, uint64_t offset)
 {
-	for (size_t i = 0; i < length; i++)
-		out[i] = offset + i < c->content ? (uint8_t)((offset + i) * 7 / 512 + 1) : 0;
+	uint64_t inside = offset < c->content ? c->content - offset : 0;
+
+	inside = inside < length ? inside : length;
+	for (size_t i = 0; i < inside; i++)
+		out[i] = (uint8_t)((offset + i) * 7 / 512 + 1);
+	memset(out + inside, 0, (size_t)(length - inside));
 }
 
 static int read_source(void *context, void *buffer, size_t length, uint64_t offset, struct vhdx_error *error)

@@ -260,6 +260,7 @@ void workload_end(struct workload *w)
 	cow_free(w->file);
 	cow_free(w->start);
 	cow_free(w->parent);
+	free(w->scratch);
 }
 
 int workload_read_part(const struct workload *w, vhdx_disk *disk, uint8_t *bytes, uint64_t sector, uint64_t count,
@@ -295,9 +296,20 @@ bool workload_allows_size(const struct workload *w, size_t end, uint64_t size)
 	return false;
 }
 
+/* Kept from one operation to the next: a sanitizer would map and fill it each time. */
+static uint8_t *scratch(struct workload *w, uint64_t size)
+{
+	if (size > w->scratch_size) {
+		free(w->scratch);
+		w->scratch = malloc(size);
+		w->scratch_size = w->scratch == NULL ? 0 : size;
+	}
+	return w->scratch;
+}
+
 int workload_write(struct workload *w, uint64_t sector, uint64_t count, struct vhdx_error *error)
 {
-	uint8_t *bytes = malloc(count * ORACLE_SECTOR);
+	uint8_t *bytes = scratch(w, count * ORACLE_SECTOR);
 	int value = w->next_value++, status;
 
 	oracle_fill(bytes, sector, count, value);
@@ -305,7 +317,6 @@ int workload_write(struct workload *w, uint64_t sector, uint64_t count, struct v
 	status = vhdx_write(w->disk, bytes, count * ORACLE_SECTOR, sector * ORACLE_SECTOR, error);
 	if (status < 0)
 		oracle_doubt(&w->oracle);
-	free(bytes);
 	return status;
 }
 
@@ -324,7 +335,7 @@ int workload_zero(struct workload *w, uint64_t sector, uint64_t count, struct vh
 int workload_discard(struct workload *w, uint64_t sector, uint64_t count, struct vhdx_error *error)
 {
 	size_t position = w->record.count;
-	uint8_t *bytes = malloc(count * ORACLE_SECTOR);
+	uint8_t *bytes = scratch(w, count * ORACLE_SECTOR);
 	int status = vhdx_discard(w->disk, sector * ORACLE_SECTOR, count * ORACLE_SECTOR, error);
 
 	if (status == VHDX_OK)
@@ -340,7 +351,6 @@ int workload_discard(struct workload *w, uint64_t sector, uint64_t count, struct
 		oracle_write(&w->oracle, position, sector, count, 0);
 		oracle_doubt(&w->oracle);
 	}
-	free(bytes);
 	return status;
 }
 
@@ -395,7 +405,7 @@ static void note_found(struct workload *w, size_t position, uint64_t sector, int
 /* What the next process finds is what it goes on with. */
 static int take_as_found(struct workload *w, struct vhdx_error *error)
 {
-	uint8_t *bytes = malloc(w->oracle.sectors * ORACLE_SECTOR);
+	uint8_t *bytes = scratch(w, w->oracle.sectors * ORACLE_SECTOR);
 	size_t position = w->record.count;
 	int status = workload_read(w, w->disk, bytes, error);
 
@@ -414,7 +424,6 @@ static int take_as_found(struct workload *w, struct vhdx_error *error)
 			status = VHDX_E_DAMAGED;
 		note_found(w, position, s, value);
 	}
-	free(bytes);
 	w->killed_at = position;
 	if (status == VHDX_E_DAMAGED)
 		(void)snprintf(error->message, sizeof(error->message), "a kill left a value that is not allowed");

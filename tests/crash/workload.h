@@ -53,6 +53,8 @@ struct workload {
 	uint64_t structures_end;  /* headers, log, metadata and BAT lie below; 0 for VHD */
 	struct vhdx_guid file_id; /* FileWriteGuid and DataWriteGuid at the start */
 	struct vhdx_guid data_id;
+	uint8_t *scratch; /* for the content of one operation */
+	uint64_t scratch_size;
 };
 
 /* Every allocation of the library while it runs workloads. */

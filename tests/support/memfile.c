@@ -64,6 +64,19 @@ void memfile_read(const struct memfile *m, uint64_t offset, void *buffer, size_t
 	}
 }
 
+static bool keep_holes;
+
+void memfile_keep_holes(bool keep)
+{
+	keep_holes = keep;
+}
+
+static bool stays_hole(const struct memfile *m, uint64_t number, const uint8_t *bytes, size_t length)
+{
+	return keep_holes && memfile_pages_find(&m->pages, number) == NULL && bytes[0] == 0 &&
+	       memcmp(bytes, bytes + 1, length - 1) == 0;
+}
+
 void memfile_write(struct memfile *m, uint64_t offset, const void *buffer, size_t length)
 {
 	const uint8_t *in = buffer;
@@ -71,7 +84,8 @@ void memfile_write(struct memfile *m, uint64_t offset, const void *buffer, size_
 	while (length != 0) {
 		size_t part = part_of_page(offset, length);
 
-		memcpy(memfile_pages_make(&m->pages, offset / MEMFILE_PAGE) + offset % MEMFILE_PAGE, in, part);
+		if (!stays_hole(m, offset / MEMFILE_PAGE, in, part))
+			memcpy(memfile_pages_make(&m->pages, offset / MEMFILE_PAGE) + offset % MEMFILE_PAGE, in, part);
 		in += part;
 		offset += part;
 		length -= part;

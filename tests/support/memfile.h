@@ -68,6 +68,8 @@ void memfile_set_minimal(struct memfile *m, bool minimal);
 void memfile_fail(struct memfile *m, enum memfile_call call, unsigned long n, int status, bool sticky);
 /* By default each file has an identity of its own. */
 void memfile_set_identity(struct memfile *m, uint64_t volume, uint64_t file);
+/* For all files from now on: zeros written where nothing was written before stay a hole, so that a gigabyte of them takes no memory. */
+void memfile_keep_holes(bool keep);
 /* Called before each call through the table is carried out. */
 typedef void (*memfile_watch_fn)(void *context, enum memfile_call call, uint64_t file_offset, uint64_t length);
 void memfile_watch(struct memfile *m, memfile_watch_fn watch, void *context);
