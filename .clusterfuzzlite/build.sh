@@ -1,7 +1,8 @@
-#!/bin/bash -eu
+#!/bin/bash
 # SPDX-License-Identifier: MIT
 #
 # Called by the base image, which sets CC, CFLAGS, LIB_FUZZING_ENGINE and OUT: one program, seed corpus and dictionary for each target.
+set -eu
 build=$WORK/libvhdx
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DVHDX_FUZZ=ON "-DVHDX_FUZZ_ENGINE=$LIB_FUZZING_ENGINE" \
 	-DVHDX_BUILD_SHARED=OFF -DVHDX_BUILD_TESTS=OFF -DVHDX_BUILD_TOOLS=OFF

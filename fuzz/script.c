@@ -108,7 +108,7 @@ static void check_read(struct script *s, uint64_t sector, uint64_t count)
 	must(s, "read", status, &error);
 	for (uint64_t i = 0; status == VHDX_OK && i < count; i++) {
 		int value = oracle_newest(&s->w->oracle, sector + i);
-		uint64_t from = i == 0 ? skew : 0;
+		size_t from = i == 0 ? (size_t)skew : 0;
 
 		if (value == ORACLE_UNKNOWN)
 			continue;

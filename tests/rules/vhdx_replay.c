@@ -142,6 +142,100 @@ Test(vhdx_rules, VHDX_104_replay_in_order)
 	memfile_free(m);
 }
 
+/* Logged pages of block 1, not in the order of the file, with every kind of gap; pages 14 to 19 are a hole. */
+static struct memfile *scattered(void)
+{
+	static const unsigned pages[] = { 40, 1, 0, 13, 3, 20, 12, 30, 60, 255, 61, 62 };
+	struct recipe_descriptor descriptors[sizeof(pages) / sizeof(pages[0])];
+	struct recipe_entry entry = { .tail = RECIPE_SELF, .sequence_number = 1, .descriptors = descriptors };
+	struct vhdx_file file;
+	struct memfile *m;
+
+	entry.descriptor_count = sizeof(pages) / sizeof(pages[0]);
+	for (size_t i = 0; i < entry.descriptor_count; i++)
+		descriptors[i] = sample_data(pages[i], 6 + pages[i]);
+	m = sample_log(&entry, 1);
+	file = memfile_file(m, NULL);
+	(void)file.io->punch(file.handle, SAMPLE_BLOCK + 14 * 4096, UINT64_C(6) * 4096, NULL);
+	return m;
+}
+
+struct writes {
+	unsigned count;
+	bool hole;
+};
+
+static void watch_block(void *context, enum memfile_call call, uint64_t file_offset, uint64_t length)
+{
+	struct writes *w = context;
+
+	if (call != MEMFILE_WRITE || file_offset < SAMPLE_BLOCK || file_offset >= SAMPLE_BLOCK + MIB)
+		return;
+	w->count++;
+	w->hole |= file_offset < SAMPLE_BLOCK + 20 * 4096 && file_offset + length > SAMPLE_BLOCK + 14 * 4096;
+}
+
+/* Whether it opened for writing. */
+static bool replay_into(struct memfile *m)
+{
+	vhdx_disk *disk;
+	int status = test_open_chain(&disk, &m, 1, VHDX_OPEN_WRITE, NULL);
+
+	cr_assert(status == VHDX_OK || status == VHDX_E_IO);
+	if (status == VHDX_OK)
+		(void)vhdx_close(disk);
+	return status == VHDX_OK;
+}
+
+/* In place what a replay in memory of the same file reads. */
+static void expect_content(struct memfile *replayed)
+{
+	struct memfile *pending = scattered();
+	static uint8_t wanted[MIB], found[MIB];
+	vhdx_disk *disk;
+
+	cr_assert_eq(test_open_chain(&disk, &pending, 1, 0, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_read(disk, wanted, MIB, MIB, NULL), VHDX_OK);
+	vhdx_close(disk);
+	memfile_read(replayed, SAMPLE_BLOCK, found, MIB);
+	cr_assert_arr_eq(found, wanted, MIB);
+	memfile_free(pending);
+}
+
+Test(vhdx_rules, VHDX_104_pages_near_each_other_are_written_together)
+{
+	struct memfile *m = scattered();
+	struct writes w = { 0, false };
+
+	memfile_watch(m, watch_block, &w);
+	cr_assert(replay_into(m));
+	/* 0 to 13 and, behind the hole, 20; 30 is 9 pages away, 40 too, 60 to 62, 255 */
+	cr_expect_eq(w.count, 6);
+	cr_expect(!w.hole, "a hole between two pages stays one");
+	expect_content(m);
+	memfile_free(m);
+}
+
+Test(vhdx_rules, VHDX_104_a_gap_that_cannot_be_read_does_not_lose_the_log)
+{
+	struct memfile *m = scattered();
+	unsigned long calls, opened = 0;
+
+	cr_assert(replay_into(m));
+	calls = memfile_count(m, MEMFILE_READ);
+	memfile_free(m);
+	for (unsigned long n = 1; n <= calls; n++) {
+		m = scattered();
+		memfile_fail(m, MEMFILE_READ, n, VHDX_E_IO, false);
+		opened += replay_into(m);
+		memfile_fail(m, MEMFILE_READ, 0, VHDX_OK, false);
+		cr_assert(replay_into(m));
+		expect_content(m);
+		memfile_free(m);
+	}
+	cr_expect(opened != 0, "the gap was not read, or its failure was one of the open");
+}
+
 /* An entry that places block 2 at 8 MiB, in a file of 5 MiB. */
 static struct memfile *beyond(uint64_t last_file_offset, bool with_data)
 {

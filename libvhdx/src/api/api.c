@@ -147,6 +147,8 @@ int vhdx_read(vhdx_disk *disk, void *buffer, size_t length, uint64_t disk_offset
 	int status;
 
 	error = OR_LOCAL(error);
+	if (buffer == NULL && length != 0)
+		return fail(error, VHDX_E_ARGUMENT, "the buffer is NULL");
 	status = check_range(disk, disk_offset, length, error);
 	return status < 0 ? status : disk_read(disk, buffer, length, disk_offset, error);
 }
