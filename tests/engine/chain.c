@@ -15,6 +15,9 @@ static void expect_chain(const struct chain_plan *plan)
 	vhdx_disk *disk;
 
 	chain_build(&chain, plan);
+	disk = chain_open(&chain, VHDX_OPEN_SEQUENTIAL);
+	model_expect(&chain.model, disk);
+	vhdx_close(disk);
 	disk = chain_open(&chain, 0);
 	cr_assert(vhdx_depth(disk) == plan->depth);
 	model_expect_random(&chain.model, disk, 100, 100000, &state);

@@ -73,6 +73,22 @@ static int compact(struct subject *s, vhdx_disk *disk, uint64_t *kept, struct vh
 	return status == VHDX_OK ? vhdx_compact(disk, NULL, error) : status;
 }
 
+/* Into order, and holes where only zeros stand. */
+static int defragment(struct subject *s, vhdx_disk *disk, uint64_t *kept, struct vhdx_error *error)
+{
+	struct vhdx_compact_options options = VHDX_COMPACT_OPTIONS_INIT;
+	uint64_t block = s->specimen->block_size;
+	int status = VHDX_OK;
+
+	(void)kept;
+	if (block == 0 || s->specimen->size / block > 4096)
+		return VHDX_OK;
+	for (uint64_t i = 1; status == VHDX_OK && i <= 4; i++) /* backwards, between the samples */
+		status = vhdx_write(disk, "x", 1, (s->specimen->size / block - i) * block + 8192, error);
+	options.flags = VHDX_COMPACT_DEFRAG | VHDX_COMPACT_PUNCH;
+	return status == VHDX_OK ? vhdx_compact(disk, &options, error) : status;
+}
+
 static int open_subject(struct subject *s, vhdx_disk **out, unsigned flags, struct vhdx_error *error)
 {
 	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
@@ -216,6 +232,7 @@ static int fail_once(bool memory, enum specimen_kind kind, run_fn run, change_fn
 		memfile_fail(failing, MEMFILE_ANY, (unsigned long)n, injected, sticky);
 	status = run(&s, change, &kept, &error);
 	count = memory ? (int)atomic_load(&s.env.allocations) : (int)calls_of(failing);
+	cr_assert(n != 0 || status == VHDX_OK || change == shrink || change == grow, "%s: %s", s.specimen->name, error.message);
 	testenv_fail(&s.env, 0, false);
 	memfile_fail(failing, MEMFILE_ANY, 0, 0, false);
 	cr_assert_eq(testenv_live(&s.env), 0, "%s: %lu blocks of memory are kept", s.specimen->name, testenv_live(&s.env));
@@ -266,6 +283,11 @@ Test(change_faults, settings)
 Test(change_faults, compaction)
 {
 	fail_all_kinds(compact);
+}
+
+Test(change_faults, defragmentation)
+{
+	fail_all_kinds(defragment);
 }
 
 Test(change_faults, merging)

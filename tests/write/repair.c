@@ -385,6 +385,50 @@ Test(repair, survives_failing_calls)
 	specimen_end();
 }
 
+/* The undoing itself fails, at any call: the file stays as repaired or can be undone again. */
+static void one_undo_fault(const struct damage *d, bool in_undo, bool memory)
+{
+	struct memfile *damaged = damage_make(d), *repaired = memfile_copy(damaged), *saved = memfile_new();
+	struct vhdx_file file = memfile_file(repaired, "disk"), undo_file = memfile_file(saved, "undo");
+	bool failed = true;
+
+	cr_assert_eq(repair(&file, &undo_file, d->flags).status, VHDX_OK);
+	for (unsigned long n = 1; failed; n++) {
+		struct memfile *m = memfile_copy(repaired), *u = memfile_copy(saved);
+		struct testenv env;
+		int status;
+
+		testenv_start(&env, 1);
+		file = memfile_file(m, "disk");
+		undo_file = memfile_file(u, "undo");
+		if (memory)
+			testenv_fail(&env, n, true);
+		else
+			memfile_fail(in_undo ? u : m, MEMFILE_ANY, n, VHDX_E_IO, n % 2 != 0);
+		status = vhdx_undo(&file, &undo_file, 0, &env.env, NULL);
+		memfile_fail(in_undo ? u : m, MEMFILE_ANY, 0, 0, false);
+		cr_assert_eq(testenv_live(&env), 0);
+		failed = status < 0;
+		cr_assert(!failed || status == (memory ? VHDX_E_NO_MEMORY : VHDX_E_IO), "%s: %d", d->name, status);
+		if (failed)
+			cr_assert_eq(vhdx_undo(&file, &undo_file, 0, NULL, NULL), VHDX_OK, "%s, call %lu", d->name, n);
+		expect_equal(m, damaged, d->name, "undone after a failure");
+		memfile_free(m);
+		memfile_free(u);
+	}
+	memfile_free(damaged);
+	memfile_free(repaired);
+	memfile_free(saved);
+}
+
+Test(undo, survives_failing_calls)
+{
+	for (unsigned i = 0; i < damage_count; i++)
+		for (int way = 0; way < 3 && damages[i].mends != 0; way++)
+			one_undo_fault(&damages[i], way == 1, way == 2);
+	specimen_end();
+}
+
 Test(repair, survives_lack_of_memory)
 {
 	for (unsigned i = 0; i < damage_count; i++)

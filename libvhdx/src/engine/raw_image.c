@@ -53,6 +53,9 @@ static int raw_resize(struct image *image, uint64_t size, struct vhdx_error *err
 {
 	int status = writing_check(image, error);
 
+	if (status == VHDX_OK && (size == 0 || size % image->logical_sector_size != 0 || size > INT64_MAX))
+		return fail(error, VHDX_E_ARGUMENT, "%llu bytes are no size for a disk with sectors of %u",
+			    (unsigned long long)size, image->logical_sector_size);
 	if (status == VHDX_OK)
 		status = file_set_size(&image->view.file, size, error);
 	if (status < 0)
