@@ -430,6 +430,82 @@ Test(salvage, loses_the_rest_in_one_piece)
 	expect_one_rest(m, VHDX_FORMAT_ANY, vhdx.size, 1024 * MIB + 4096);
 }
 
+/* One run with a failing call or allocation: what is said to be there is right, or cannot be read; no memory is kept. How many calls or allocations there were. */
+static unsigned long salvage_once(const struct specimen *s, struct memfile *damaged, unsigned long n, bool memory)
+{
+	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
+	struct memfile *m = memfile_copy(damaged);
+	struct vhdx_file file = memfile_file(m, "image"), parent;
+	vhdx_disk *disk = NULL, *model = open_with(s, s->file, 0, true);
+	struct vhdx_extent e;
+	struct testenv env;
+	unsigned long count = 0;
+	int status;
+
+	testenv_start(&env, 1);
+	testenv_fail(&env, memory ? n : 0, n % 2 != 0);
+	memfile_fail(m, MEMFILE_ANY, memory ? 0 : n, VHDX_E_IO, n % 2 != 0);
+	options.flags = VHDX_OPEN_SALVAGE;
+	options.format = s->format;
+	options.env = &env.env;
+	if (s->parent != NULL) {
+		parent = memfile_file(s->parent, "parent");
+		options.parents = &parent;
+		options.parent_count = 1;
+	}
+	status = vhdx_open_file(&disk, &file, &options, NULL);
+	cr_assert(status <= 0 && (n != 0 || status == VHDX_OK) && (!memory || status == VHDX_OK || status == VHDX_E_NO_MEMORY));
+	for (uint64_t at = 0; status == VHDX_OK && at < vhdx_disk_size(disk) && at < 64 * MIB; at += e.length) {
+		uint8_t bytes[512], wanted[512];
+
+		e.length = PIECE;
+		if (vhdx_get_extent(disk, &e, at, vhdx_disk_size(disk) - at, NULL) == VHDX_OK && e.kind == VHDX_EXTENT_DATA &&
+		    vhdx_read(disk, bytes, sizeof(bytes), at, NULL) == VHDX_OK) {
+			cr_assert_eq(vhdx_read(model, wanted, sizeof(wanted), at, NULL), VHDX_OK);
+			cr_assert_eq(memcmp(bytes, wanted, sizeof(bytes)), 0, "%s: %lu: wrong at 0x%llx", s->name, n,
+				     (unsigned long long)at);
+		}
+	}
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	cr_assert_eq(testenv_live(&env), 0);
+	for (int call = 0; call < MEMFILE_CLOSE; call++)
+		count += memfile_count(m, (enum memfile_call)call);
+	(void)vhdx_close(model);
+	memfile_free(m);
+	return memory ? atomic_load(&env.allocations) : count;
+}
+
+Test(salvage, while_calls_and_allocations_fail)
+{
+	static const enum specimen_kind kinds[] = { SPECIMEN_VHDX_DYNAMIC, SPECIMEN_VHDX_CHILD, SPECIMEN_VHDX_LOG,
+						    SPECIMEN_VHD_DYNAMIC, SPECIMEN_VHD_CHILD };
+
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		for (unsigned damage = 0; damage < 3; damage++) {
+			const struct specimen *s = specimen_get(kinds[i]);
+			struct memfile *m = memfile_copy(s->file);
+			bool vhd = s->format == VHDX_FORMAT_VHD;
+
+			if (damage == 1) { /* both copies of what leads to the rest */
+				recipe_put(m, vhd ? 64 : RECIPE_REGION_TABLE(0) + 4, 4, 1);
+				recipe_put(m, vhd ? memfile_size(m) - 448 : RECIPE_REGION_TABLE(1) + 4, 4, 1);
+				if (!vhd)
+					recipe_fill(m, RECIPE_REGION_TABLE(0), 4096, 0, 9);
+			} else if (damage == 2) {
+				memfile_set_size(m, memfile_size(m) - (vhd ? 512 : MIB) - 512);
+			}
+			for (int memory = 0; memory < 2; memory++) {
+				unsigned long count = salvage_once(s, m, 0, memory != 0);
+
+				cr_assert(count > 5 && count < 20000, "%s: %lu", s->name, count);
+				for (unsigned long n = 1; n <= count; n += n < 100 ? 1 : 7)
+					(void)salvage_once(s, m, n, memory != 0);
+			}
+			memfile_free(m);
+		}
+	specimen_end();
+}
+
 Test(salvage, only_reads)
 {
 	const struct specimen *s = specimen_get(SPECIMEN_VHDX_DYNAMIC);
