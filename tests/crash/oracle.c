@@ -38,9 +38,10 @@ void oracle_flush(struct oracle *o, size_t position)
 	*add(o) = (struct oracle_event){ .position = position, .is_flush = true };
 }
 
-void oracle_doubt(struct oracle *o)
+void oracle_doubt(struct oracle *o, size_t events)
 {
-	o->events[o->count - 1].maybe = true;
+	for (size_t i = o->count - events; i < o->count; i++)
+		o->events[i].maybe = true;
 }
 
 static bool covers(const struct oracle_event *e, uint64_t sector)

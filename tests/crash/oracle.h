@@ -37,8 +37,8 @@ void oracle_end(struct oracle *oracle);
 void oracle_settle(struct oracle *oracle);
 void oracle_write(struct oracle *oracle, size_t position, uint64_t sector, uint64_t count, int value);
 void oracle_flush(struct oracle *oracle, size_t position);
-/* The last write failed. */
-void oracle_doubt(struct oracle *oracle);
+/* The last write failed, or the last few that are parts of one operation. */
+void oracle_doubt(struct oracle *oracle, size_t events);
 /* The newest value of a sector, or ORACLE_UNKNOWN after a failed write. */
 int oracle_newest(const struct oracle *oracle, uint64_t sector);
 

@@ -316,7 +316,7 @@ int workload_write(struct workload *w, uint64_t sector, uint64_t count, struct v
 	oracle_write(&w->oracle, w->record.count, sector, count, value);
 	status = vhdx_write(w->disk, bytes, count * ORACLE_SECTOR, sector * ORACLE_SECTOR, error);
 	if (status < 0)
-		oracle_doubt(&w->oracle);
+		oracle_doubt(&w->oracle, 1);
 	return status;
 }
 
@@ -327,7 +327,7 @@ int workload_zero(struct workload *w, uint64_t sector, uint64_t count, struct vh
 	oracle_write(&w->oracle, w->record.count, sector, count, 0);
 	status = vhdx_write_zeroes(w->disk, sector * ORACLE_SECTOR, count * ORACLE_SECTOR, error);
 	if (status < 0)
-		oracle_doubt(&w->oracle);
+		oracle_doubt(&w->oracle, 1);
 	return status;
 }
 
@@ -349,7 +349,7 @@ int workload_discard(struct workload *w, uint64_t sector, uint64_t count, struct
 	}
 	if (status < 0) {
 		oracle_write(&w->oracle, position, sector, count, 0);
-		oracle_doubt(&w->oracle);
+		oracle_doubt(&w->oracle, 1);
 	}
 	return status;
 }
@@ -462,7 +462,7 @@ static int resize(struct workload *w, struct vhdx_error *error)
 		oracle_write(&w->oracle, w->record.count, first, GROWN / ORACLE_SECTOR, 0);
 	status = vhdx_resize(w->disk, size, VHDX_RESIZE_CUT, error);
 	if (status < 0) {
-		oracle_doubt(&w->oracle);
+		oracle_doubt(&w->oracle, grows ? 1 : 2);
 		return status;
 	}
 	w->disk_size = size;

@@ -202,6 +202,41 @@ Test(change, a_longer_parent_does_not_show_through)
 	memfile_free(parent);
 }
 
+/* The last chunk of a child has entries that belong to no block. What stands in them is no reason to free the headers, or a block of the disk. */
+Test(change, entries_behind_the_last_block_free_nothing)
+{
+	struct memfile *parent = make(VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 20 * MIB, NULL);
+	struct memfile *child = make(VHDX_FORMAT_VHDX, VHDX_TYPE_DIFFERENCING, 0, parent);
+	vhdx_disk *disk = open_disk(child, parent, VHDX_OPEN_WRITE);
+	struct vhdx_extent extent = { .length = 0 };
+	uint64_t bat = info_of(disk).bat_offset;
+
+	for (unsigned i = 0; i < 20; i++)
+		put(disk, i * MIB, MIB, i + 1);
+	cr_assert_eq(vhdx_get_extent(disk, &extent, 0, MIB, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	recipe_put(child, bat + 20 * 8, 8, 6);                       /* the headers */
+	recipe_put(child, bat + 21 * 8, 8, extent.file_offset | 6);  /* block 0 */
+	recipe_put(child, bat + 22 * 8, 8, (UINT64_C(1) << 60) | 7); /* nowhere */
+	recipe_put(child, bat + 23 * 8, 8, bat / MIB * MIB | 6);     /* the BAT */
+	disk = open_disk(child, parent, VHDX_OPEN_WRITE);
+	resize(disk, 10 * MIB);
+	put(disk, 5 * MIB, 4096, 77);
+	cr_assert_eq(vhdx_compact(disk, NULL, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	expect_sound(child);
+	disk = open_disk(child, parent, VHDX_OPEN_WRITE);
+	for (unsigned i = 0; i < 10; i++)
+		if (i != 5)
+			expect(disk, i * MIB, MIB, i + 1);
+	resize(disk, 30 * MIB);
+	expect(disk, 10 * MIB, 20 * MIB, 0);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	expect_sound(child);
+	memfile_free(child);
+	memfile_free(parent);
+}
+
 Test(change, sizes_that_cannot_be)
 {
 	struct memfile *image = make(VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 20 * MIB, NULL), *before = memfile_copy(image);

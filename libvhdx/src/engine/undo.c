@@ -116,8 +116,10 @@ int undo_finish(struct undo *u, struct vhdx_error *error)
 	status = file_get_size(u->file, &done.new_size, error);
 	if (status == VHDX_OK)
 		status = fingerprint(u->file, u->buffer, done.new_size, &done.fingerprint, error);
+	if (status < 0)
+		return status;
 	undo_done_encode(u->buffer, &done);
-	return status == VHDX_OK ? put_block(u, UNDO_DONE, error) : status;
+	return put_block(u, UNDO_DONE, error);
 }
 
 void undo_release(struct undo *u)

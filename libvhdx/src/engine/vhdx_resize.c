@@ -23,6 +23,7 @@ struct resize {
 	struct vhdx_parameters parameters; /* of the new disk */
 	struct vhdx_geometry geometry;
 	struct vhdx_region bat;
+	uint64_t old_blocks;
 };
 
 /* The part of the last block behind the end of the disk holds whatever was written there: it becomes zeros before it becomes part of the disk. */
@@ -138,15 +139,20 @@ static int new_entry(struct resize *r, uint64_t bat_index, uint64_t *entry, stru
 	return status;
 }
 
-/* The BAT keeps its place: a block or bitmap block behind the end of the disk is freed. */
+/*
+ * The BAT keeps its place: a block or bitmap block behind the end of the disk is freed. Not so what stands in the entries of a last chunk behind the old end: they
+ * belong to no block, nobody has judged where they point, and that can be the headers.
+ */
 static int drop_entry(struct resize *r, uint64_t bat_index, uint64_t *entry, struct vhdx_error *error)
 {
 	struct vhdx_image *v = r->v;
 	bool is_bitmap = vhdx_is_bitmap_index(&r->geometry, bat_index);
 	unsigned state = vhdx_bat_state(*entry);
+	uint64_t stride = (UINT64_C(1) << r->geometry.chunk_shift) + 1;
 	uint64_t length = is_bitmap ? VHDX_BITMAP_BLOCK_SIZE : v->base.block_size;
 	bool present = is_bitmap ? v->parameters.has_parent && state == BITMAP_PRESENT
-				 : state == BLOCK_FULLY_PRESENT || state == BLOCK_PARTIALLY_PRESENT;
+				 : (state == BLOCK_FULLY_PRESENT || state == BLOCK_PARTIALLY_PRESENT) &&
+					   bat_index - bat_index / stride < r->old_blocks;
 	int status = VHDX_OK;
 
 	if (is_bitmap && bat_index < r->geometry.entry_count) /* of the last chunk that stays */
@@ -248,7 +254,12 @@ static int shrink(struct resize *r, struct vhdx_error *error)
 int vhdx_resize_image(struct image *image, uint64_t size, struct vhdx_error *error)
 {
 	struct vhdx_image *v = (struct vhdx_image *)image;
-	struct resize r = { .w = v->writer, .v = v, .size = size, .parameters = v->parameters, .bat = v->bat };
+	struct resize r = { .w = v->writer,
+			    .v = v,
+			    .size = size,
+			    .parameters = v->parameters,
+			    .bat = v->bat,
+			    .old_blocks = v->geometry.block_count };
 	int status;
 
 	if (size > VHDX_MAX_DISK_SIZE || size == 0)
