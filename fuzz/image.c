@@ -174,8 +174,8 @@ void fuzz_image_arm(struct fuzz_image *image, struct fuzz_env *env, struct memfi
 	case FUZZ_ALL_CALLS: memfile_fail(file, MEMFILE_ANY, n, VHDX_E_IO, true); return;
 	case FUZZ_FULL: memfile_fail(file, MEMFILE_WRITE, n % 64 + 1, VHDX_E_NO_SPACE, true); return;
 	case FUZZ_SHORT:
-		memfile_set_short(file, image->specimen->size < UINT64_C(1) << 32 ? n : n + 4096);
-		break;     /* or it takes too long */
+		memfile_set_short(file, image->specimen->size < UINT64_C(1) << 32 ? n + 63 : n + 4096);
+		break;     /* or it takes too long: blocks of megabytes are moved */
 	case FUZZ_MINIMAL: /* nobody says then where the holes of a file are that an edit made petabytes long */
 		memfile_set_minimal(file, image->specimen->size < UINT64_C(1) << 32 && memfile_size(file) < UINT64_C(1) << 30);
 		break;
