@@ -5,7 +5,7 @@
 #
 #     tests/coverage.sh [-j N] [--library | --fuzz | --report]
 #
-# --library leaves out the tests of the programs, --fuzz counts what vhdx-fuzz-replay alone reaches, --report what was run before. Assertions do not count: the build has none. The builds are in build/coverage; the lists of what was not run, in
+# --library leaves out the tests of the programs, --fuzz counts what the fuzz targets alone reach, with their seeds and what fuzz/nightly.sh has left in build/corpus, --report what was run before. Assertions do not count: the build has none. The builds are in build/coverage; the lists of what was not run, in
 # build/coverage/*.gcov.
 set -eu
 cd "$(dirname "$0")/.."
@@ -32,6 +32,10 @@ if [ "$only" != report ]; then
 fi
 if [ "$only" = fuzz ]; then
 	ctest --test-dir $build -R '^fuzz/replay' -j "$jobs" >>$build.log 2>&1 || { tail -n 20 $build.log; exit 1; }
+	for corpus in build/corpus/*/; do # a process for each piece of it: the counts are added up
+		[ -d "$corpus" ] || continue
+		find "$corpus" -type f -print0 | xargs -0 -n 500 -P "$jobs" $build/fuzz/vhdx-fuzz-replay "fuzz_$(basename "$corpus")" >>$build.log
+	done
 elif [ "$only" != report ]; then
 	# every 9th image of the matrix is as good as all; the crash states run what the workloads of write/fault run; the rest has no library in it, or that of another build
 	find $build/tests/hostile -name CTestTestfile.cmake -exec sed -i 's/"--every" "1"/"--every" "9"/' {} +
