@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_change: an image of any kind with edits is resized, given settings, made smaller. Whatever becomes of that, the disk opens afterwards and reads what it read
+ * fuzz_change: an image of any kind with edits is resized, given settings and items, made smaller. Whatever becomes of that, the disk opens afterwards and reads what it read
  * before, as far as it goes; what is added by growing reads as zeros. An estimate changes nothing.
  */
 #include <inttypes.h>
@@ -101,6 +101,60 @@ static int set(vhdx_disk *disk, struct fuzz_input *in, struct vhdx_error *error)
 	return vhdx_set(disk, &settings, error);
 }
 
+/* Identifiers, lengths and the beginnings of the values of all items but one. */
+struct others {
+	vhdx_disk *disk;
+	const struct vhdx_guid *but;
+	uint64_t sum;
+};
+
+static int add_up(void *context, const struct vhdx_user_item *item)
+{
+	struct others *o = context;
+	uint8_t bytes[64] = { 0 };
+	struct vhdx_error error;
+	uint64_t sum = item->length;
+	size_t length;
+	int status;
+
+	if (memcmp(&item->id, o->but, sizeof(item->id)) == 0)
+		return 0;
+	status = vhdx_get_item(o->disk, &length, bytes, sizeof(bytes), &item->id, &error);
+	if (status == VHDX_OK && length != item->length)
+		fuzz_finding("an item is listed with %u bytes and has %zu", item->length, length);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		sum = (sum ^ bytes[i] ^ (uint64_t)item->id.bytes[i % 16] << 8) * UINT64_C(0x100000001B3);
+	o->sum += sum;
+	return 0;
+}
+
+static int change_item(struct change *c, vhdx_disk *disk, struct fuzz_input *in, struct vhdx_error *error)
+{
+	static uint8_t value[1 << 20], found[1 << 20];
+	uint8_t choice = fuzz_byte(in);
+	struct vhdx_user_item item = { .of_file = choice / 16 % 2 };
+	struct others before = { disk, &item.id, 0 }, after = before;
+	size_t length;
+	int status;
+
+	memset(item.id.bytes, choice % 4 == 0 ? 0x77 : choice % 16, sizeof(item.id.bytes));
+	item.length = (uint32_t)fuzz_take(in, choice % 3 == 0 ? 1 : 3) % (sizeof(value) + 2);
+	memset(value, choice, sizeof(value));
+	if (vhdx_visit_items(disk, add_up, &before, error) != VHDX_OK)
+		return VHDX_OK; /* no VHDX, or what it has cannot be read */
+	status = vhdx_set_item(disk, &item, choice >= 224 ? NULL : value, error);
+	if (status == VHDX_E_NOT_FOUND || status == VHDX_E_NO_SPACE || (status == VHDX_E_ARGUMENT && item.length > sizeof(value)))
+		return VHDX_OK; /* and no reason to stop: nothing is changed */
+	if (status == VHDX_OK && choice < 224 && !c->env.failing) {
+		status = vhdx_get_item(disk, &length, found, sizeof(found), &item.id, error);
+		if (status != VHDX_OK || length != item.length || memcmp(found, value, length) != 0)
+			fuzz_finding("an item is not what was set");
+	}
+	if (!c->env.failing && (vhdx_visit_items(disk, add_up, &after, error) != VHDX_OK || after.sum != before.sum))
+		fuzz_finding("another item is changed as well");
+	return status;
+}
+
 static void step(struct change *c, vhdx_disk *disk, struct fuzz_input *in)
 {
 	struct vhdx_error error;
@@ -113,6 +167,7 @@ static void step(struct change *c, vhdx_disk *disk, struct fuzz_input *in)
 	case 2: status = resize(c, disk, in, &error); break;
 	case 3: status = set(disk, in, &error); break;
 	case 4: status = vhdx_flush(disk, &error); break;
+	case 5: status = change_item(c, disk, in, &error); break;
 	default: status = compact(c, disk, in, &error); break;
 	}
 	if (status != VHDX_E_CANCELLED)
