@@ -10,7 +10,8 @@ cmake --build "$build"
 for target in $("$build"/fuzz/vhdx-fuzz-replay --list); do
 	cp "$build/fuzz/$target" "$OUT/"
 	cp "$build/fuzz/vhdx.dict" "$OUT/$target.dict"
-	printf '[libfuzzer]\nmax_len = 4096\ntimeout = 5\nrss_limit_mb = 256\nmalloc_limit_mb = 64\n' >"$OUT/$target.options"
+	# a quarantine of ASan's usual size is 256 MiB of it
+	printf '[libfuzzer]\nmax_len = 4096\ntimeout = 5\nrss_limit_mb = 1024\nmalloc_limit_mb = 64\n' >"$OUT/$target.options"
 	seeds=$(mktemp -d)
 	"$build"/fuzz/vhdx-fuzz-replay --write "$seeds" "$target"
 	(cd "$seeds" && zip -q "$OUT/${target}_seed_corpus.zip" ./*)
