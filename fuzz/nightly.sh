@@ -31,8 +31,7 @@ cmake --build --preset fuzz >>build/findings/build.log || { tail build/findings/
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <($build/vhdx-fuzz-replay --list | sed 's/^fuzz_//')
 # a quarantine as large as usual would be most of the memory that a target may take
 export ASAN_OPTIONS=quarantine_size_mb=16:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
-# 5 seconds, and four times that where processors are shared
-limits=(-timeout=20 -rss_limit_mb=256 -malloc_limit_mb=64 -max_len=4096 -dict=$build/vhdx.dict
+limits=(-timeout=5 -rss_limit_mb=256 -malloc_limit_mb=64 -max_len=4096 -dict=$build/vhdx.dict
 	-artifact_prefix=build/findings/)
 
 # Runs a command, its output to a file; sets `used` to the seconds of processor time it took.
