@@ -237,6 +237,53 @@ Test(change, entries_behind_the_last_block_free_nothing)
 	memfile_free(parent);
 }
 
+/* A parent whose last block is not whole in its file cannot become longer: then nothing is merged into it, and nothing behind its end is written. */
+Test(change, a_parent_that_cannot_grow_takes_no_merge)
+{
+	struct memfile *parent = make(VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 2 * MIB + 512, NULL), *child;
+	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
+	vhdx_disk *disk = open_disk(parent, NULL, VHDX_OPEN_WRITE), *source, *target;
+	struct vhdx_settings settings = VHDX_SETTINGS_INIT;
+	struct vhdx_extent extent = { .length = 0 };
+	struct vhdx_file file = memfile_file(parent, "parent");
+	struct vhdx_guid next = { { 9 } }, now;
+	struct vhdx_error error;
+
+	put(disk, 0, 4096, 1);
+	put(disk, 2 * MIB, 512, 2);
+	cr_assert_eq(vhdx_get_extent(disk, &extent, 2 * MIB, 512, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	memfile_set_size(parent, extent.file_offset + 4096);
+	child = make(VHDX_FORMAT_VHDX, VHDX_TYPE_DIFFERENCING, 0, parent);
+	disk = open_disk(child, parent, VHDX_OPEN_WRITE);
+	now = info_of(disk).parent_identity;
+	settings.parent_identity = &now;
+	settings.parent_identity2 = &next;
+	resize(disk, 10 * MIB);
+	put(disk, 0, 4096, 3);
+	put(disk, 9 * MIB, 4096, 4);
+	cr_assert_eq(vhdx_set(disk, &settings, &error), VHDX_OK, "%s", error.message);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+
+	source = open_disk(child, NULL, VHDX_OPEN_NO_PARENTS);
+	options.flags = VHDX_OPEN_WRITE;
+	options.data_identity = &next;
+	cr_assert_eq(vhdx_open_file(&target, &file, &options, NULL), VHDX_OK);
+	cr_expect_eq(vhdx_merge(source, target, NULL, NULL, &error), VHDX_E_UNSUPPORTED, "%s", error.message);
+	cr_assert_eq(vhdx_close(target), VHDX_OK);
+	cr_assert_eq(vhdx_close(source), VHDX_OK);
+	disk = open_disk(parent, NULL, 0);
+	expect(disk, 0, 4096, 1);
+	expect(disk, 2 * MIB, 512, 2);
+	vhdx_close(disk);
+	disk = open_disk(child, parent, 0);
+	expect(disk, 0, 4096, 3);
+	expect(disk, 9 * MIB, 4096, 4);
+	vhdx_close(disk);
+	memfile_free(child);
+	memfile_free(parent);
+}
+
 Test(change, sizes_that_cannot_be)
 {
 	struct memfile *image = make(VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 20 * MIB, NULL), *before = memfile_copy(image);

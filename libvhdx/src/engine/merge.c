@@ -187,6 +187,17 @@ static int move_run(struct merge *m, const struct vhdx_extent *e, struct vhdx_er
 	return status == VHDX_OK ? report(m, error) : status;
 }
 
+/* A host that cannot promise space does not stop a merge. */
+static int reserve(struct merge *m, struct vhdx_error *error)
+{
+	struct image *target = m->target->levels[0].image;
+	int status = target->ops->reserve == NULL || m->plan.space_bytes == 0
+			     ? VHDX_OK
+			     : target->ops->reserve(target, m->plan.space_bytes, error);
+
+	return status == VHDX_E_UNSUPPORTED ? VHDX_OK : status;
+}
+
 static int merge(struct merge *m, struct vhdx_error *error)
 {
 	struct image *target = m->target->levels[0].image, *top = m->source->levels[0].image;
@@ -194,10 +205,8 @@ static int merge(struct merge *m, struct vhdx_error *error)
 
 	if (m->plan.size > target->disk_size)
 		status = disk_resize(m->target, m->plan.size, 0, error);
-	if (status == VHDX_OK && target->ops->reserve != NULL && m->plan.space_bytes != 0)
-		status = target->ops->reserve(target, m->plan.space_bytes, error);
-	if (status == VHDX_E_UNSUPPORTED)
-		status = VHDX_OK;
+	if (status == VHDX_OK)
+		status = reserve(m, error);
 	if (status == VHDX_OK)
 		status = walk(m, move_run, error);
 	if (status == VHDX_OK)
