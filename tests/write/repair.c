@@ -186,6 +186,27 @@ Test(repair, never_writes_over_a_part_of_a_block)
 	specimen_end();
 }
 
+/* A block that lacks less than a sector would be whole with a footer behind it, and zeros in it. */
+Test(repair, does_not_make_a_block_whole)
+{
+	const struct specimen *s = specimen_get(SPECIMEN_VHD_DYNAMIC);
+
+	for (unsigned lost = 1; lost < 512; lost += 51) {
+		struct memfile *m = memfile_copy(s->file), *before;
+		struct vhdx_file file = memfile_file(m, "disk");
+		struct outcome o;
+
+		memfile_set_size(m, memfile_size(m) - 512 - lost);
+		before = memfile_copy(m);
+		o = repair(&file, NULL, VHDX_REPAIR_NO_UNDO);
+		cr_assert_eq(o.status, VHDX_E_UNSUPPORTED, "%u bytes: %s", lost, o.error.message);
+		expect_equal(m, before, s->name, "changed");
+		memfile_free(m);
+		memfile_free(before);
+	}
+	specimen_end();
+}
+
 Test(undo, refuses_what_was_changed_since)
 {
 	static const char *const names[] = { "header 0", "junk before the footer" };

@@ -6,9 +6,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "engine/barrier.h"
 #include "engine/inspect_vhd.h"
 #include "engine/repair.h"
+#include "engine/usage.h"
 #include "io/file.h"
 
 enum { END, FRONT, ALIGN = 4096, SPARE = 65536 };
@@ -101,6 +103,34 @@ static int apply(const struct plan *p)
 	return status == VHDX_OK ? repair_give_back(p->r, p->size < p->old_size ? p->size : 0, p->leaks) : status;
 }
 
+/* Whether a block ends in the bytes that the file gets to make its last sector whole. */
+static int visit(void *context, const uint8_t *bytes, uint64_t at, uint64_t length, struct vhdx_error *error)
+{
+	const struct plan *p = context;
+	uint64_t stride = (uint64_t)vhd_bitmap_size(p->w->dynamic.block_size) + p->w->dynamic.block_size;
+
+	for (uint64_t i = 0; bytes != NULL && i < length; i += vhd_bat_entry_size) {
+		uint64_t end = (uint64_t)get_be32(bytes + i) * VHD_SECTOR + stride;
+
+		if (end > p->old_size && end <= p->place)
+			return unsupported(error, RULE_VHD_070, p->w->dynamic.table_offset + at + i,
+					   "the file ends inside the last sector of a block; a footer behind it would show zeros "
+					   "for what is lost");
+	}
+	return VHDX_OK;
+}
+
+/* With a footer behind it, a block of which less than a sector is lost would be whole. */
+static int check_last_sector(struct plan *p)
+{
+	struct vhd_walk *w = p->w;
+
+	if (!p->end || p->place <= p->old_size || !w->has_bat)
+		return VHDX_OK;
+	return usage_scan(&w->base, w->dynamic.table_offset, w->block_count * vhd_bat_entry_size, visit,
+			  p, p->r->error);
+}
+
 int repair_vhd(struct inspect_follow *follow, struct vhd_walk *w)
 {
 	struct plan p = { .r = (struct repair *)follow, .w = w };
@@ -115,7 +145,9 @@ int repair_vhd(struct inspect_follow *follow, struct vhd_walk *w)
 	p.front = is_wrong_in_front(w);
 	p.old_size = w->in->size;
 	place_footer(&p);
-	status = tell(&p);
+	status = check_last_sector(&p);
+	if (status == VHDX_OK)
+		status = tell(&p);
 	if (status == VHDX_OK)
 		status = repair_begin(p.r, &go);
 	if (status == VHDX_OK && go)
