@@ -127,8 +127,7 @@ static int check_last_sector(struct plan *p)
 
 	if (!p->end || p->place <= p->old_size || !w->has_bat)
 		return VHDX_OK;
-	return usage_scan(&w->base, w->dynamic.table_offset, w->block_count * vhd_bat_entry_size, visit,
-			  p, p->r->error);
+	return usage_scan(&w->base, w->dynamic.table_offset, w->block_count * vhd_bat_entry_size, visit, p, p->r->error);
 }
 
 int repair_vhd(struct inspect_follow *follow, struct vhd_walk *w)
