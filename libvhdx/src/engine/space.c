@@ -69,6 +69,18 @@ void space_end(struct space *s)
 	s->leaving = NULL;
 }
 
+int space_reach(struct space *s, uint64_t end, struct vhdx_error *error)
+{
+	uint64_t units = divide_up(end, UNIT);
+	int status = units > s->end ? make_room(s, units, error) : VHDX_OK;
+
+	if (status == VHDX_OK && units > s->end) {
+		s->free_inside += units - s->end;
+		s->end = units;
+	}
+	return status;
+}
+
 bool space_take(struct space *s, uint64_t file_offset, uint64_t length)
 {
 	uint64_t first = file_offset / UNIT, count = divide_up(length, UNIT);

@@ -36,6 +36,7 @@ struct space {
 int space_start(struct space *space, const struct vhdx_env *env, uint64_t file_size, struct vhdx_error *error);
 void space_end(struct space *space);
 
+int space_reach(struct space *space, uint64_t end, struct vhdx_error *error);
 /* Marks a range that something stands in; multiples of 1 MiB. False when part of it is in use already or outside the file. */
 bool space_take(struct space *space, uint64_t file_offset, uint64_t length);
 /* Finds room for `length` bytes, a multiple of 1 MiB. *is_zero: nothing ever stood there. */

@@ -22,9 +22,10 @@ struct load {
 static int take(struct load *l, uint64_t bat_index, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
 	struct vhdx_image *v = l->v;
-	uint64_t end = round_up(v->base.view.size, MIB);
+	int status = space_reach(l->space, file_offset + length, error);
 
-	length = min_u64(length, end - file_offset); /* old fixed images of QEMU: decision D-30 */
+	if (status < 0)
+		return status;
 	if (space_take(l->space, file_offset, length))
 		return VHDX_OK;
 	return broken(error, RULE_VHDX_122, v->bat.file_offset + bat_index * 8, "the block at 0x%" PRIx64 " overlaps another one",
