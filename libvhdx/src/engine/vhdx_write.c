@@ -220,6 +220,9 @@ static int make_bitmap(const struct job *j, uint64_t *bitmap_offset, struct vhdx
 		return status;
 	if (!is_zero) /* for the eye: bits count only where a block is PARTIALLY_PRESENT, and then they were written */
 		status = writing_put(&j->v->base, NULL, VHDX_BITMAP_BLOCK_SIZE, *bitmap_offset, error);
+	mutex_lock(&j->v->base.cache->fill); /* a sector bitmap block may have stood there */
+	cache_forget(j->v->base.cache, j->v->base.level, *bitmap_offset, VHDX_BITMAP_BLOCK_SIZE);
+	mutex_unlock(&j->v->base.cache->fill);
 	if (status == VHDX_OK)
 		status = lock_change(j->w, error);
 	if (status == VHDX_OK) {
