@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "engine/block_bits.h"
 #include "engine/vhdx_edit.h"
 #include "format/vhdx_layout.h"
 
@@ -25,6 +26,28 @@ struct resize {
 	struct vhdx_region bat;
 	uint64_t old_blocks;
 };
+
+static int show_tail(const struct resize *r, uint64_t block, uint64_t end, struct vhdx_error *error)
+{
+	const struct vhdx_geometry *g = &r->v->geometry;
+	uint64_t bat_index = vhdx_bitmap_bat_index(g, block), entry;
+	struct block_bits b = { .count = UINT64_C(1) << (g->block_shift - g->sector_shift) };
+	int status = vhdx_load_entry(r->v, bat_index, &entry, error);
+
+	if (status == VHDX_OK)
+		status = vhdx_check_bitmap_entry(r->v, bat_index, entry, error);
+	if (status == VHDX_OK)
+		status = vhdx_lock_change(r->w, r->w->max_change, error);
+	if (status < 0)
+		return status;
+	b.file_offset = vhdx_bat_file_offset(entry) + vhdx_bitmap_first_bit(g, block) / 8;
+	b.in_disk = b.last = b.count;
+	b.first = end >> g->sector_shift;
+	status = block_bits_set(&r->w->pages, &b, false, error);
+	r->w->data_before_entry = true;
+	vhdx_unlock_change(r->w);
+	return status;
+}
 
 /* The part of the last block behind the end of the disk holds whatever was written there: it becomes zeros before it becomes part of the disk. */
 static int clear_tail(const struct resize *r, struct vhdx_error *error)
@@ -46,7 +69,10 @@ static int clear_tail(const struct resize *r, struct vhdx_error *error)
 	if (v->base.view.size < vhdx_bat_file_offset(entry) + v->base.block_size)
 		return unsupported(error, RULE_VHDX_141, v->bat.file_offset + vhdx_bat_index(&v->geometry, block) * 8,
 				   "the file ends inside the last block; convert the disk to make it larger");
-	return writing_put(&r->v->base, NULL, v->base.block_size - end, vhdx_bat_file_offset(entry) + end, error);
+	status = writing_put(&r->v->base, NULL, v->base.block_size - end, vhdx_bat_file_offset(entry) + end, error);
+	if (status == VHDX_OK && state == BLOCK_PARTIALLY_PRESENT)
+		status = show_tail(r, block, end, error);
+	return status;
 }
 
 /* Copies what the BAT holds, and zeros behind it, to a new place that nothing names yet. */
@@ -192,7 +218,11 @@ static int switch_size(struct resize *r, struct vhdx_error *error)
 	if (status == VHDX_OK)
 		status = vhdx_edit_item(r->w, &like, value, sizeof(value), tables, count, error);
 	memory_release(v->base.env, table);
-	return status == VHDX_OK ? vhdx_settle(r->w, BARRIER_COMMIT, error) : status;
+	if (status < 0)
+		return status;
+	status = vhdx_settle(r->w, BARRIER_COMMIT, error);
+	return status < 0 ? writing_flush_failed(&v->base, error)
+			  : VHDX_OK; /* the pages are dirty: a later commit would switch under our feet */
 }
 
 /* What readers and writers go by from now on. */
