@@ -93,6 +93,11 @@ static int write_locator(struct vhdx_writer *w, const struct pairs *p, struct vh
 
 	if (item == NULL)
 		return fail_memory(error);
+	if (p->count > VHDX_MAX_LOCATOR_PAIRS) {
+		memory_release(w->v->base.env, item);
+		return fail(error, VHDX_E_NO_SPACE, "the parent locator would have %u pairs, more than %d", (unsigned)p->count,
+			    VHDX_MAX_LOCATOR_PAIRS);
+	}
 	like.item_id = vhdx_item_ids[ITEM_PARENT_LOCATOR];
 	length = vhdx_locator_encode(item, VHDX_MAX_LOCATOR_LENGTH, p->list, p->count);
 	status = length == 0 ? fail(error, VHDX_E_ARGUMENT, "a path to the parent is empty, too long or not UTF-8")

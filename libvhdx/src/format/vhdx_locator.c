@@ -85,7 +85,7 @@ size_t vhdx_locator_encode(uint8_t *item, size_t size, const struct vhdx_locator
 {
 	size_t at = vhdx_locator_header_size + (size_t)count * vhdx_locator_entry_size;
 
-	if (at > size)
+	if (at > size || count > VHDX_MAX_LOCATOR_PAIRS)
 		return 0;
 	memset(item, 0, at);
 	guid_to_windows(item + vhdx_locator_header_locator_type_at, &vhdx_locator_type);
