@@ -189,10 +189,14 @@ static int switch_over(struct change *c, struct vhdx_error *error)
 		return status;
 	}
 	take_over(c, old_end, end);
+	atomic_store(&c->w->front_is_good, false);
 	status = barrier(c, BARRIER_VHD_END_BEFORE_FRONT, error);
 	if (status == VHDX_OK)
 		status = writing_put(&c->v->base, c->footer, sizeof(c->footer), 0, error);
-	return status == VHDX_OK ? barrier(c, BARRIER_VHD_COMMIT, error) : status;
+	if (status == VHDX_OK)
+		status = barrier(c, BARRIER_VHD_COMMIT, error);
+	atomic_store(&c->w->front_is_good, status == VHDX_OK);
+	return status;
 }
 
 /* As in vhdx_resize.c. The bits of the last block are left as they are: set ones show zeros, and others a parent that ends before. */
@@ -259,26 +263,61 @@ static int resize_dynamic(struct change *c, uint64_t size, struct vhdx_error *er
 	return status == VHDX_OK ? barrier(c, BARRIER_VHD_COMMIT, error) : status;
 }
 
+/* What a resize of a fixed disk writes over. */
+struct covered {
+	uint64_t size, footer_at, end;   /* new size; of the old footer; of the file */
+	uint8_t footer[vhd_footer_size]; /* the old one */
+	uint8_t under[vhd_footer_size];  /* where the new one comes */
+};
+
+/* As it was before; who cannot have that either uses the disk no more. Returns what has failed before. */
+static int take_back(struct change *c, const struct covered *o, int failed)
+{
+	struct image *base = &c->v->base;
+	struct vhdx_error ignored;
+	int status = VHDX_OK;
+
+	if (o->size < o->footer_at)
+		status = writing_put(base, o->under, vhd_footer_size, o->size, &ignored);
+	if (status == VHDX_OK)
+		status = writing_put(base, o->footer, vhd_footer_size, o->footer_at, &ignored);
+	if (status == VHDX_OK)
+		status = file_set_size(&base->view.file, o->end, &ignored);
+	if (status == VHDX_OK)
+		status = barrier(c, BARRIER_VHD_COMMIT, &ignored);
+	if (status < 0)
+		(void)writing_flush_failed(base, &ignored);
+	return failed;
+}
+
+/* The new footer, then what the old one leaves: a part of the disk, or of what is cut off. Whatever stood between the disk and the old footer belongs to nobody. */
 static int resize_fixed(struct change *c, uint64_t size, struct vhdx_error *error)
 {
 	struct vhd_image *v = c->v;
-	uint64_t old = v->base.disk_size, footer_at = v->blocks_limit;
-	int status;
+	struct covered o = { .size = size, .footer_at = v->blocks_limit, .end = v->base.view.size };
+	uint64_t old = v->base.disk_size, gap = min_u64(o.footer_at, size);
+	int status = file_read(&v->base.view.file, o.footer, sizeof(o.footer), o.footer_at, error);
 
 	set_size(c->footer, size);
+	if (status == VHDX_OK && gap > old)
+		status = writing_put(&v->base, NULL, gap - old, old, error);
+	if (status == VHDX_OK && size < o.footer_at)
+		status = file_read(&v->base.view.file, o.under, sizeof(o.under), size, error);
+	if (status < 0)
+		return status;
 	status = writing_put(&v->base, c->footer, sizeof(c->footer), size, error);
 	if (status == VHDX_OK)
 		status = barrier(c, BARRIER_VHD_FOOTER_MOVED, error);
+	if (status == VHDX_OK && size > o.footer_at)
+		status = writing_put(&v->base, NULL, min_u64(vhd_footer_size, size - o.footer_at), o.footer_at, error);
+	if (status == VHDX_OK && o.end > size + VHD_SECTOR)
+		status = file_set_size(&v->base.view.file, size + VHD_SECTOR, error);
 	if (status < 0)
-		return status;
+		return take_back(c, &o, status);
 	v->base.disk_size = v->footer.current_size = size;
 	v->blocks_limit = size;
-	if (size > old) /* the old footer, and whatever stood before it but behind the disk */
-		status = writing_put(&v->base, NULL, min_u64(footer_at + VHD_SECTOR, size) - old, old, error);
-	else
-		status = file_set_size(&v->base.view.file, size + VHD_SECTOR, error);
 	v->base.view.size = size + VHD_SECTOR;
-	return status == VHDX_OK ? barrier(c, BARRIER_VHD_COMMIT, error) : writing_failed(&v->base, error);
+	return barrier(c, BARRIER_VHD_COMMIT, error);
 }
 
 int vhd_resize_image(struct image *image, uint64_t size, struct vhdx_error *error)

@@ -12,6 +12,7 @@
 #include "engine/claims.h"
 #include "engine/usage.h"
 #include "engine/vhd_writer.h"
+#include "format/fields.h"
 
 struct check {
 	struct vhd_image *v;
@@ -50,6 +51,29 @@ static int scan(struct check *c, struct vhdx_error *error)
 	return usage_scan(&c->v->base, c->v->dynamic.table_offset, c->v->block_count * 4, visit, c, error);
 }
 
+/* VHD-056: the text of a parent locator stands where nothing else is written; a BAT that gets entries, a footer or its copy would destroy it. */
+static int check_locators(const struct vhd_image *v, struct vhdx_error *error)
+{
+	const struct range taken[] = { { 0, VHD_SECTOR },
+				       { v->footer.data_offset, vhd_dynamic_header_size },
+				       { v->dynamic.table_offset, (uint64_t)v->dynamic.max_table_entries * 4 },
+				       { v->blocks_limit, v->base.view.size - v->blocks_limit } };
+
+	for (unsigned i = 0; i < VHD_LOCATOR_COUNT; i++) {
+		const struct vhd_locator *l = &v->dynamic.locators[i];
+
+		if (l->platform_code == 0 || l->data_length == 0 ||
+		    !range_fits(l->data_offset, l->data_length, v->base.view.size))
+			continue;
+		for (size_t k = 0; k < sizeof(taken) / sizeof(taken[0]); k++)
+			if (ranges_overlap(l->data_offset, l->data_length, taken[k].offset, taken[k].length))
+				return broken(
+					error, RULE_VHD_056, l->data_offset,
+					"a parent locator stands in another structure, so that nothing can be written safely");
+	}
+	return VHDX_OK;
+}
+
 int vhd_check_blocks(struct vhd_writer *w, struct vhdx_error *error)
 {
 	struct check c = { .v = w->v, .claims = { .env = w->v->base.env } };
@@ -59,7 +83,9 @@ int vhd_check_blocks(struct vhd_writer *w, struct vhdx_error *error)
 		return VHDX_OK;
 	mutex_lock(&w->allocation);
 	if (!atomic_load(&w->blocks_are_good)) {
-		status = scan(&c, error);
+		status = check_locators(w->v, error);
+		if (status == VHDX_OK)
+			status = scan(&c, error);
 		if (status == VHDX_OK && c.claims.is_full)
 			status = fail(error, VHDX_E_UNSUPPORTED,
 				      "the blocks are scattered over too many places to make sure that no two share one");

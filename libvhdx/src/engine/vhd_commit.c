@@ -31,7 +31,7 @@ static int find_end(struct vhd_writer *w, struct vhdx_error *error)
 		const struct vhd_locator *l = &v->dynamic.locators[i];
 
 		if (l->platform_code != 0 && range_fits(l->data_offset, l->data_length, v->base.view.size))
-			w->end = max_u64(w->end, l->data_offset + l->data_length);
+			w->end = max_u64(w->end, min_u64(l->data_offset + vhd_locator_room(l), v->base.view.size));
 	}
 	w->end = round_up(w->end, VHD_SECTOR);
 	w->footer_due = true;
@@ -47,7 +47,7 @@ static int load_ends(struct vhd_writer *w, struct vhdx_error *error)
 	w->stale_end = v->base.view.size;
 	if (status < 0 || v->front_copy_used)
 		return status < 0 ? status : find_end(w, error);
-	w->end = v->blocks_limit;
+	w->end = max_u64(v->blocks_limit, v->structures_end);
 	return VHDX_OK;
 }
 

@@ -81,7 +81,7 @@ static int add_structures(struct compact *k, struct vhdx_error *error)
 		const struct vhd_locator *l = &v->dynamic.locators[i];
 
 		if (l->platform_code != 0 && l->data_length != 0 && range_fits(l->data_offset, l->data_length, v->base.view.size))
-			status = add_item(k, l->data_offset, round_up(l->data_length, VHD_SECTOR), NO_BLOCK, error);
+			status = add_item(k, l->data_offset, round_up(vhd_locator_room(l), VHD_SECTOR), NO_BLOCK, error);
 	}
 	return status;
 }
@@ -297,9 +297,12 @@ static int move_blocks(struct compact *k, uint64_t *end, struct vhdx_error *erro
 
 static void give_back_gaps(const struct compact *k)
 {
-	for (size_t i = 0; i + 1 < k->count; i++) {
-		uint64_t end = k->items[i].file_offset + k->items[i].length, next = k->items[i + 1].file_offset;
+	uint64_t end = 0;
 
+	for (size_t i = 0; i + 1 < k->count; i++) {
+		uint64_t next = k->items[i + 1].file_offset;
+
+		end = max_u64(end, k->items[i].file_offset + k->items[i].length);
 		if (next > end && next - end >= k->v->base.block_size)
 			(void)file_punch(&k->v->base.view.file, end, next - end, &(struct vhdx_error){ .status = 0 });
 	}
