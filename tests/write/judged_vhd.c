@@ -109,6 +109,29 @@ Test(judged_vhd, a_bat_that_reaches_over_the_footer)
 	}
 }
 
+/* Of a file that has lost its footer, only what the BAT and the headers name is known; Xen's map is not. */
+Test(judged_vhd, a_batmap_in_a_file_without_its_end)
+{
+	struct recipe_vhd knobs = RECIPE_VHD_INIT;
+	struct recipe_vhd_places places;
+	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
+	struct memfile *image, *before;
+	struct vhdx_file file;
+	vhdx_disk *disk;
+
+	knobs.slack = 4096;
+	image = recipe_vhd_new(&knobs, &places);
+	memfile_write(image, places.footer - 4096, "tdbatmap", 8);
+	memfile_set_size(image, places.footer);
+	before = memfile_copy(image);
+	options.flags = VHDX_OPEN_WRITE;
+	file = memfile_file(image, "disk");
+	cr_expect_eq(vhdx_open_file(&disk, &file, &options, NULL), VHDX_E_UNSUPPORTED);
+	cr_expect(memfile_equal(image, before, NULL));
+	memfile_free(before);
+	memfile_free(image);
+}
+
 /* A child of the specimens' kind whose path stands where the test says. */
 struct child {
 	struct memfile *parent, *image;

@@ -224,6 +224,7 @@ static int set_entries(struct change *c, uint64_t from, uint64_t to, struct vhdx
 
 	memset(bytes, 0xFF, sizeof(bytes));
 	mutex_lock(&c->v->base.cache->fill);
+	pages_sweep(&c->w->pages); /* a block that could not be made may have left one behind */
 	cache_forget(c->v->base.cache, c->v->base.level, at, end - at);
 	mutex_unlock(&c->v->base.cache->fill);
 	for (size_t part; status == VHDX_OK && at < end; at += part) {

@@ -99,3 +99,16 @@ int vhd_check_blocks(struct vhd_writer *w, struct vhdx_error *error)
 	mutex_unlock(&w->allocation);
 	return status;
 }
+
+int vhd_refuse_batmap(const struct vhd_image *v, struct vhdx_error *error)
+{
+	uint64_t place = round_up(v->dynamic.table_offset + (uint64_t)v->dynamic.max_table_entries * 4, VHD_SECTOR);
+	uint8_t cookie[8] = { 0 };
+	int status = VHDX_OK;
+
+	if (range_fits(place, sizeof(cookie), v->base.view.size))
+		status = view_read(&v->base.view, cookie, sizeof(cookie), place, error);
+	if (status == VHDX_OK && get_be64(cookie) == UINT64_C(0x74646261746D6170)) /* "tdbatmap" */
+		return fail_at(error, VHDX_E_UNSUPPORTED, "", place, "the file has a batmap, which would be wrong afterwards");
+	return status;
+}

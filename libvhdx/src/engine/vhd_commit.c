@@ -19,8 +19,10 @@ static int find_end(struct vhd_writer *w, struct vhdx_error *error)
 {
 	struct vhd_image *v = w->v;
 	struct vhdx_usage usage = VHDX_USAGE_INIT;
-	int status = vhd_usage(&v->base, &usage, error);
+	int status = vhd_refuse_batmap(v, error);
 
+	if (status == VHDX_OK)
+		status = vhd_usage(&v->base, &usage, error);
 	if (status < 0)
 		return status;
 	if (usage.blocks_damaged != 0)

@@ -55,18 +55,6 @@ static int add_item(struct compact *k, uint64_t file_offset, uint64_t length, ui
 	return VHDX_OK;
 }
 
-/* Xen keeps a map behind the BAT that says which blocks are full; it would be wrong of a block that is freed and comes again: errata E-39. */
-static int refuse_batmap(const struct vhd_image *v, struct vhdx_error *error)
-{
-	uint64_t place = round_up(v->dynamic.table_offset + (uint64_t)v->dynamic.max_table_entries * 4, VHD_SECTOR);
-	uint8_t cookie[8];
-	int status = view_read(&v->base.view, cookie, sizeof(cookie), place, error);
-
-	if (status == VHDX_OK && get_be64(cookie) == UINT64_C(0x74646261746D6170)) /* "tdbatmap" */
-		return fail_at(error, VHDX_E_UNSUPPORTED, "", place, "the file has a batmap, which would be wrong afterwards");
-	return status;
-}
-
 static int add_structures(struct compact *k, struct vhdx_error *error)
 {
 	const struct vhd_image *v = k->v;
@@ -437,7 +425,7 @@ int vhd_compact_image(struct image *image, struct compaction *c, struct vhdx_err
 {
 	struct vhd_image *v = (struct vhd_image *)image;
 	struct compact k = { .v = v, .w = (c->flags & VHDX_COMPACT_ESTIMATE) == 0 ? v->writer : NULL, .c = c };
-	int status = refuse_batmap(v, error);
+	int status = vhd_refuse_batmap(v, error);
 
 	if (status == VHDX_OK && k.w != NULL)
 		status = vhd_commit(image, error);

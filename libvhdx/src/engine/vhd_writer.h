@@ -44,6 +44,9 @@ int vhd_write_block(struct image *image, const void *buffer, size_t length, uint
 int vhd_discard_block(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error);
 /* VHD-070 for every entry, once. */
 int vhd_check_blocks(struct vhd_writer *w, struct vhdx_error *error);
+/* Xen keeps a map behind the BAT that says which blocks are full, and nothing names it; it would be wrong of a block that is freed and comes again, and be written
+ * over where the end of the file is not known: errata E-39. */
+int vhd_refuse_batmap(const struct vhd_image *v, struct vhdx_error *error);
 int vhd_commit(struct image *image, struct vhdx_error *error);
 /* VHD-097: once, before the first block overwrites the footer at the end. Under `allocation`, or alone. */
 int vhd_check_front_copy(struct vhd_writer *w, struct vhdx_error *error);
