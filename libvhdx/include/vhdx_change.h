@@ -21,7 +21,8 @@ enum vhdx_resize_flags {
 /* Another size, in bytes, of the disk: a multiple of the logical sector size, at most 64 TiB (VHDX) or 2040 GiB (VHD). What is added reads as zeros. Without
  * VHDX_RESIZE_CUT a smaller size is VHDX_E_ARGUMENT. Partitions and filesystems on the disk are not looked at. The children of a disk that was resized are lost (VHDX), or
  * have another size than their parent (VHD). A fixed VHD has one footer only: a crash in the moment in which it is moved can leave its 512
- * bytes at the beginning of the part that is added. VHDX_E_UNSUPPORTED: a VHD child whose parent is longer cannot grow. */
+ * bytes at the beginning of the part that is added. A host that is full at the last step ends the session: VHDX_E_DEAD from then on. VHDX_E_UNSUPPORTED: a
+ * VHD child whose parent is longer cannot grow. */
 VHDX_API int vhdx_resize(vhdx_disk *disk, uint64_t size, unsigned flags, struct vhdx_error *error);
 
 /* What vhdx_set changes; NULL and 0 leave a member as it is. */
