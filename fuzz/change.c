@@ -53,12 +53,13 @@ static int compact(struct change *c, vhdx_disk *disk, struct fuzz_input *in, str
 	return vhdx_compact(disk, &options, error);
 }
 
-/* Millions of entries of the BAT say no more than thousands: they come to one input in sixteen. */
+/* Millions of entries of the BAT say no more than thousands: they come to one input in sixteen, and sixty millions to none. */
 static bool takes_long(const struct change *c, uint64_t size, uint64_t wanted, uint8_t choice)
 {
 	uint64_t difference = wanted < size ? size - wanted : wanted - size;
 
-	return choice < 240 && c->image->specimen->block_size != 0 && difference / c->image->specimen->block_size > MOST_ENTRIES;
+	return c->image->specimen->block_size != 0 &&
+	       difference / c->image->specimen->block_size > MOST_ENTRIES * (choice < 240 ? 1 : 16);
 }
 
 static int resize(struct change *c, vhdx_disk *disk, struct fuzz_input *in, struct vhdx_error *error)
