@@ -22,7 +22,7 @@ for format in vhdx vhd; do
 	sha256sum $format/deep/*.a$format >sums
 	cp $format/elsewhere/b.$format $format/elsewhere/copy.$format
 	vhdx-chain --relink $format >"$stdout" 2>"$stderr" && fail "copies are not told apart"
-	grep -q "several files" "$stderr" || fail "says nothing of copies"
+	grep -q "several files" "$stderr" || fail "says nothing of copies: $(cat "$stderr")"
 	sha256sum --quiet -c sums || fail "copies: changes something all the same"
 	rm $format/elsewhere/copy.$format
 	expect 0 vhdx-chain --relink $format
