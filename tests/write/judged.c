@@ -166,6 +166,70 @@ Test(judged, a_bitmap_of_a_chunk_that_was_cut_off)
 	memfile_free(parent);
 }
 
+static int stop_late(void *context, uint64_t done, uint64_t total)
+{
+	(void)context;
+	(void)total;
+	return done >= 4 * GIB;
+}
+
+/* A compaction that is stopped has freed a sector bitmap block, of which a page was in the log: nothing of it is written over what comes to its place. */
+Test(judged, a_bitmap_that_was_freed_before_a_compaction_stopped)
+{
+	struct memfile *parent = make_disk(VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 8 * GIB, NULL);
+	struct memfile *child = make_disk(VHDX_FORMAT_VHDX, VHDX_TYPE_DIFFERENCING, 0, parent);
+	struct vhdx_compact_options options = VHDX_COMPACT_OPTIONS_INIT;
+	vhdx_disk *disk = open_over(child, parent, VHDX_OPEN_WRITE);
+
+	put_at(disk, 4096, 4096, 1);
+	put_at(disk, 4 * GIB, MIB, 2);
+	cr_assert_eq(vhdx_flush(disk, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_write_zeroes(disk, 0, MIB, NULL), VHDX_OK);
+	options.on_progress = stop_late;
+	cr_assert_eq(vhdx_compact(disk, &options, NULL), VHDX_E_CANCELLED);
+	cr_assert_eq(vhdx_flush(disk, NULL), VHDX_OK);
+	for (unsigned i = 0; i < 4; i++)
+		put_at(disk, (10 + i) * MIB, MIB, 10 + i);
+	for (int round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 4; i++)
+			expect_at(disk, (10 + i) * MIB, MIB, 10 + i);
+		cr_assert_eq(vhdx_close(disk), VHDX_OK);
+		expect_sound(child);
+		disk = open_over(child, parent, 0);
+	}
+	vhdx_close(disk);
+	memfile_free(child);
+	memfile_free(parent);
+}
+
+/* Settings that were said to have failed are not made by the next flush, nor by closing. */
+Test(judged, settings_without_room)
+{
+	bool failed = true;
+
+	for (unsigned long n = 1; failed; n++) {
+		struct memfile *image = make_disk(VHDX_FORMAT_VHDX, VHDX_TYPE_DYNAMIC, 16 * MIB, NULL);
+		struct vhdx_settings settings = VHDX_SETTINGS_INIT;
+		vhdx_disk *disk = open_over(image, NULL, VHDX_OPEN_WRITE);
+		struct vhdx_guid id = { { 7 } };
+		int closed;
+
+		settings.disk_id = &id;
+		settings.physical_sector_size = 512;
+		memfile_fail(image, MEMFILE_WRITE, n, VHDX_E_NO_SPACE, false);
+		failed = vhdx_set(disk, &settings, NULL) < 0;
+		memfile_fail(image, MEMFILE_WRITE, 0, 0, false);
+		closed = vhdx_close(disk);
+		disk = open_over(image, NULL, 0);
+		if (failed && closed == VHDX_OK)
+			cr_expect_neq(info_of(disk).physical_sector_size, 512, "%lu", n);
+		if (!failed)
+			cr_expect_eq(info_of(disk).physical_sector_size, 512);
+		vhdx_close(disk);
+		memfile_free(image);
+	}
+}
+
 /* No locator that an open refuses is made. */
 Test(judged, a_parent_locator_with_no_room_for_a_pair)
 {

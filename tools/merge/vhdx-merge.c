@@ -218,7 +218,11 @@ static int announce(const struct chain *chain, const struct vhdx_guid *next, str
 		return status;
 	status = vhdx_set(disk, &settings, error);
 	closed = vhdx_close(disk);
-	return status == VHDX_OK && closed != VHDX_OK ? closed : status;
+	if (status == VHDX_OK && closed != VHDX_OK) {
+		*error = (struct vhdx_error){ .status = status = closed };
+		(void)snprintf(error->message, sizeof(error->message), "%s: closing it failed", chain->names[chain->into - 1]);
+	}
+	return status;
 }
 
 static int merge_content(struct request *request, const struct chain *chain, const struct vhdx_guid *next,

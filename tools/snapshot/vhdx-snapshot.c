@@ -194,6 +194,7 @@ static int make_and_swap(struct snapshot *s)
 
 	if (!sys_link(s->disk, s->made))
 		return tool_fail("%s: cannot be given the name %s: %s", s->disk, s->made, sys_problem());
+	sys_sync_directory(s->made); /* before the other name goes to the new file */
 	s->create.force = s->create.over_parent = true;
 	result = make(s, s->made, s->disk);
 	sys_identify(&disk, s->disk, false);

@@ -59,7 +59,7 @@ static int check_locators(const struct vhd_image *v, struct vhdx_error *error)
 				       { v->dynamic.table_offset, (uint64_t)v->dynamic.max_table_entries * 4 },
 				       { v->blocks_limit, v->base.view.size - v->blocks_limit } };
 
-	for (unsigned i = 0; i < VHD_LOCATOR_COUNT; i++) {
+	for (unsigned i = 0; v->base.type == VHDX_TYPE_DIFFERENCING && i < VHD_LOCATOR_COUNT; i++) {
 		const struct vhd_locator *l = &v->dynamic.locators[i];
 
 		if (l->platform_code == 0 || l->data_length == 0 ||

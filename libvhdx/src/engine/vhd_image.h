@@ -35,10 +35,12 @@ static inline uint32_t vhd_slack(const struct vhd_image *image)
 }
 int vhd_usage(struct image *base, struct vhdx_usage *usage, struct vhdx_error *error);
 
-/* Bytes that belong to a parent locator's text and the room behind it, counted in bytes; a writer that counts it in sectors says less than the text has (VHD-055). */
+/* Bytes that belong to a parent locator's text and the room behind it. Who counts it in sectors says less than the text has (VHD-055). */
 static inline uint64_t vhd_locator_room(const struct vhd_locator *l)
 {
-	return l->data_space <= VHD_MAX_LOCATOR_LENGTH && l->data_space > l->data_length ? l->data_space : l->data_length;
+	uint64_t room = l->data_space < l->data_length ? (uint64_t)l->data_space * VHD_SECTOR : l->data_space;
+
+	return room > l->data_length && room <= VHD_MAX_LOCATOR_LENGTH ? room : l->data_length;
 }
 
 #endif

@@ -234,7 +234,8 @@ int vhdx_compact_image(struct image *image, struct compaction *c, struct vhdx_er
 {
 	struct vhdx_image *v = (struct vhdx_image *)image;
 	struct compact k = { .v = v, .w = (c->flags & VHDX_COMPACT_ESTIMATE) == 0 ? v->writer : NULL, .c = c };
-	int status = k.w == NULL ? vhdx_scan_space(v, &k.space, false, error) : VHDX_OK;
+	/* before a bitmap is freed: whoever stops, or fails, leaves none of its pages to be applied over what comes to its place */
+	int status = k.w == NULL ? vhdx_scan_space(v, &k.space, false, error) : settle(&k, error);
 
 	if (status == VHDX_OK)
 		status = free_blocks(&k, error);

@@ -208,6 +208,13 @@ static bool is_long(const struct vhdx_writer *w, uint32_t length)
 	return length / CACHE_PAGE > w->max_entry_pages / 2;
 }
 
+int vhdx_settle_edits(struct vhdx_writer *w, struct vhdx_error *error)
+{
+	int status = vhdx_settle(w, BARRIER_COMMIT, error);
+
+	return status < 0 ? writing_flush_failed(&w->v->base, error) : VHDX_OK;
+}
+
 int vhdx_check_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like, uint32_t length, struct vhdx_error *error)
 {
 	uint32_t offset;

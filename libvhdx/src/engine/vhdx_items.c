@@ -65,5 +65,5 @@ int vhdx_set_user_item(struct image *image, const struct vhdx_user_item *item, c
 		status = vhdx_settle(w, BARRIER_COMMIT, error);
 	if (status == VHDX_OK)
 		status = vhdx_edit_item(w, &like, value, item->length, NULL, 0, error);
-	return status == VHDX_OK ? vhdx_settle(w, BARRIER_COMMIT, error) : status;
+	return status == VHDX_OK ? vhdx_settle_edits(w, error) : status;
 }

@@ -218,11 +218,7 @@ static int switch_size(struct resize *r, struct vhdx_error *error)
 	if (status == VHDX_OK)
 		status = vhdx_edit_item(r->w, &like, value, sizeof(value), tables, count, error);
 	memory_release(v->base.env, table);
-	if (status < 0)
-		return status;
-	status = vhdx_settle(r->w, BARRIER_COMMIT, error);
-	return status < 0 ? writing_flush_failed(&v->base, error)
-			  : VHDX_OK; /* the pages are dirty: a later commit would switch under our feet */
+	return status == VHDX_OK ? vhdx_settle_edits(r->w, error) : status;
 }
 
 /* What readers and writers go by from now on. */

@@ -166,7 +166,7 @@ static int put_item(void *context, const struct vhdx_metadata_entry *entry, cons
 	struct vhdx_writer *w = ((struct vhdx_image *)context)->writer;
 	int status = vhdx_edit_item(w, entry, value, entry->length, NULL, 0, error);
 
-	return status == VHDX_OK ? vhdx_settle(w, BARRIER_COMMIT, error) : status;
+	return status == VHDX_OK ? vhdx_settle_edits(w, error) : status;
 }
 
 int vhdx_take_items(struct image *image, struct image *source, struct vhdx_error *error)
@@ -182,7 +182,7 @@ int vhdx_take_items(struct image *image, struct image *source, struct vhdx_error
 	for (size_t i = 0; status == VHDX_OK && i < items.count; i++) {
 		status = vhdx_edit_item(v->writer, &items.entries[i], NULL, 0, NULL, 0, error);
 		if (status == VHDX_OK)
-			status = vhdx_settle(v->writer, BARRIER_COMMIT, error);
+			status = vhdx_settle_edits(v->writer, error);
 	}
 	memory_release(image->env, items.entries);
 	return status == VHDX_OK ? vhdx_visit_virtual_disk_items(from, put_item, v, error) : status;
@@ -219,12 +219,15 @@ int vhdx_set_image(struct image *image, const struct image_settings *s, struct v
 		status = vhdx_settle(w, BARRIER_COMMIT, error);
 	if (status == VHDX_OK && parent)
 		status = set_parent(w, s, error);
-	if (status == VHDX_OK && s->disk_id != NULL)
+	if (status < 0)
+		return status;
+	if (s->disk_id != NULL)
 		status = set_item(w, ITEM_VIRTUAL_DISK_ID, &parameters, error);
 	if (status == VHDX_OK && s->physical_sector_size != 0)
 		status = set_item(w, ITEM_PHYSICAL_SECTOR_SIZE, &parameters, error);
-	if (status == VHDX_OK)
-		status = vhdx_settle(w, BARRIER_COMMIT, error);
+	if (status < 0) /* a part of the settings must not be made by the next commit */
+		return writing_flush_failed(image, error);
+	status = vhdx_settle_edits(w, error);
 	if (status == VHDX_OK) {
 		v->parameters = parameters;
 		image->physical_sector_size = parameters.physical_sector_size;
