@@ -51,6 +51,27 @@ for format in vhdx vhd; do
 done
 ok "one level, several levels, and the children of what was merged"
 
+# A child that another program has open stops the merge before anything is changed; then it can be done again.
+for format in vhdx vhd; do
+	chain $format a b c
+	vhdx-create -q --parent b.$format d.$format
+	shows c.$format c.raw
+	sha256sum ./*.$format >sums
+	exec 9<>d.$format
+	python3 -c '
+import fcntl, struct
+fcntl.fcntl(9, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))' || fail "cannot take a lock"
+	refuse 1 "" vhdx-merge b.$format
+	exec 9>&-
+	sha256sum --quiet -c sums || fail "a merge that was refused changes something"
+	expect 0 vhdx-merge -q b.$format
+	shows c.$format c.raw
+	expect 0 vhdx-convert -q d.$format d.raw
+	[ ! -e b.$format ] || fail "the merged file is there still"
+	rm ./*
+done
+ok "a child that is in use"
+
 chain vhdx a b c
 vhdx-create -q --parent a.vhdx other.vhdx
 refuse 1 "other.vhdx is another child" vhdx-merge b.vhdx

@@ -36,7 +36,8 @@ fragmentation, inside and on the host
 real images
 real images with wrong checksums
 --all of the real images, all untouched' ;;
-	merge) echo 'killed and begun again' ;;
+	merge) echo 'killed and begun again
+a child that is in use' ;;
 	snapshot) echo 'permissions and symbolic links
 killed at 30 moments
 a disk in use' ;;

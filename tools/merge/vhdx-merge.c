@@ -253,28 +253,40 @@ static int merge_content(struct request *request, const struct chain *chain, con
 	return status;
 }
 
-static int link_children(const struct chain *chain, const struct vhdx_guid *identity, struct vhdx_error *error)
+/*
+ * The children of what is merged, open for writing before anything is changed: one that another program has open, or that may not be written, stops the merge while it can still
+ * be done again. After the first of them is linked it could not: the others' parent would have another identity than theirs.
+ */
+static int hold_children(const struct chain *chain, vhdx_disk **held, struct vhdx_error *error)
+{
+	struct vhdx_open_options open = VHDX_OPEN_OPTIONS_INIT;
+	int status = VHDX_OK;
+
+	open.flags = VHDX_OPEN_WRITE | VHDX_OPEN_NO_PARENTS;
+	for (size_t i = 0; status == VHDX_OK && i < chain->family.count; i++)
+		if (chain->family.children[i].level == 0)
+			status = vhdx_open(&held[i], chain->family.children[i].path, &open, error);
+	return status;
+}
+
+static int link_children(const struct chain *chain, vhdx_disk **held, const struct vhdx_guid *identity, struct vhdx_error *error)
 {
 	int status = VHDX_OK;
 
 	for (size_t i = 0; status == VHDX_OK && i < chain->family.count; i++) {
-		const struct family_child *c = &chain->family.children[i];
-		struct vhdx_open_options open = VHDX_OPEN_OPTIONS_INIT;
 		struct vhdx_settings settings = VHDX_SETTINGS_INIT;
-		vhdx_disk *disk;
+		vhdx_disk *disk = held[i];
 
-		if (c->level != 0)
+		if (disk == NULL)
 			continue;
-		open.flags = VHDX_OPEN_WRITE | VHDX_OPEN_NO_PARENTS;
+		held[i] = NULL;
 		settings.parent_file = chain->names[chain->into];
 		settings.parent_identity = identity;
-		status = vhdx_open(&disk, c->path, &open, error);
-		if (status != VHDX_OK)
-			break;
 		status = vhdx_set(disk, &settings, error);
 		if (vhdx_close(disk) != VHDX_OK && status == VHDX_OK) {
 			error->status = status = VHDX_E_IO;
-			(void)snprintf(error->message, sizeof(error->message), "%s: closing it failed", c->path);
+			(void)snprintf(error->message, sizeof(error->message), "%s: closing it failed",
+				       chain->family.children[i].path);
 		}
 	}
 	return status;
@@ -330,15 +342,22 @@ static int merge(struct request *request, const struct chain *chain)
 	struct vhdx_merge_plan plan = VHDX_MERGE_PLAN_INIT;
 	struct vhdx_guid next, identity;
 	struct vhdx_error error;
+	vhdx_disk **held = tool_allocate(NULL, (chain->family.count + 1) * sizeof(vhdx_disk *));
 	int status = vhdx_guid_random(&next, &error), result;
 
+	memset(held, 0, (chain->family.count + 1) * sizeof(vhdx_disk *));
 	sys_catch_interrupts();
+	if (status == VHDX_OK)
+		status = hold_children(chain, held, &error);
 	if (status == VHDX_OK)
 		status = announce(chain, &next, &error);
 	if (status == VHDX_OK)
 		status = merge_content(request, chain, &next, &plan, &identity, &error);
 	if (status == VHDX_OK)
-		status = link_children(chain, &identity, &error);
+		status = link_children(chain, held, &identity, &error);
+	for (size_t i = 0; i < chain->family.count; i++)
+		vhdx_close(held[i]);
+	free(held);
 	if (status != VHDX_OK)
 		return tool_error(&error);
 	result = request->keep ? TOOL_DONE : remove_merged(chain);
