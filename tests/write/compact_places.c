@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Compaction where something special stands: structures between blocks, sector bitmap blocks, places kept for nothing, pages in memory. */
-#include "compacting.h"
+#include "changing.h"
 
 /* Some structures of a file stand between its blocks, or where others keep what we do not know. */
 Test(compact, what_stays_where_it_is)
@@ -32,29 +32,6 @@ Test(compact, what_stays_where_it_is)
 		vhdx_close(disk);
 		end_chain(&c);
 	}
-}
-
-#define GIB (1024 * MIB)
-
-/* Writes and reads without the model, which is for small disks. */
-static void put_far(vhdx_disk *disk, uint64_t offset, size_t length, uint32_t seed)
-{
-	uint8_t *bytes = malloc(length);
-
-	recipe_pattern(bytes, length, offset, seed);
-	cr_assert_eq(vhdx_write(disk, bytes, length, offset, NULL), VHDX_OK);
-	free(bytes);
-}
-
-static void expect_far(vhdx_disk *disk, uint64_t offset, size_t length, uint32_t seed)
-{
-	uint8_t *found = malloc(length), *wanted = malloc(length);
-
-	recipe_pattern(wanted, length, offset, seed);
-	cr_assert_eq(vhdx_read(disk, found, length, offset, NULL), VHDX_OK);
-	cr_expect(memcmp(found, wanted, length) == 0, "at %llu", (unsigned long long)offset);
-	free(found);
-	free(wanted);
 }
 
 /* The number of the call that stops. */
@@ -92,17 +69,17 @@ Test(compact, freed_places_wait_for_a_flush)
 	model_start(&c.model, 512);
 	add_level(&c, 64 * MIB, 2 * (uint32_t)MIB);
 	disk = open_chain(&c, 1, VHDX_OPEN_WRITE);
-	put_far(disk, 0, 2 * MIB, 0);
-	put_far(disk, 2 * MIB, 4 * MIB, 1);
+	put_at(disk, 0, 2 * MIB, 0);
+	put_at(disk, 2 * MIB, 4 * MIB, 1);
 	cr_assert_eq(vhdx_flush(disk, NULL), VHDX_OK);
 	place = place_of(disk, 0);
 	cr_assert_neq(place, 0);
 	compact_until(disk, 2);
 	cr_expect_eq(place_of(disk, 0), 0);
-	put_far(disk, 20 * MIB, 4096, 2);
+	put_at(disk, 20 * MIB, 4096, 2);
 	cr_expect_neq(place_of(disk, 20 * MIB), place);
 	cr_assert_eq(vhdx_flush(disk, NULL), VHDX_OK);
-	put_far(disk, 30 * MIB, 4096, 3);
+	put_at(disk, 30 * MIB, 4096, 3);
 	cr_expect_eq(place_of(disk, 30 * MIB), place);
 	cr_assert_eq(vhdx_close(disk), VHDX_OK);
 	end_chain(&c);
@@ -121,26 +98,26 @@ Test(compact, a_bitmap_block_moves)
 	model_start(&c.model, 512);
 	add_level(&c, 12 * GIB, 2 * (uint32_t)MIB);
 	disk = open_chain(&c, 1, VHDX_OPEN_WRITE);
-	put_far(disk, 4 * GIB, MIB, 7);
+	put_at(disk, 4 * GIB, MIB, 7);
 	cr_assert_eq(vhdx_close(disk), VHDX_OK);
 	add_level(&c, 12 * GIB, 2 * (uint32_t)MIB);
 	disk = open_chain(&c, 2, VHDX_OPEN_WRITE);
-	put_far(disk, 4096, 8192, 1);
-	put_far(disk, 0, 2 * MIB, 2);
-	put_far(disk, 8 * MIB, 2 * MIB, 3);
-	put_far(disk, 4 * GIB + 65536, 4096, 4);
+	put_at(disk, 4096, 8192, 1);
+	put_at(disk, 0, 2 * MIB, 2);
+	put_at(disk, 8 * MIB, 2 * MIB, 3);
+	put_at(disk, 4 * GIB + 65536, 4096, 4);
 	cr_assert_eq(vhdx_write_zeroes(disk, 8 * MIB, 2 * MIB, NULL), VHDX_OK);
-	expect_far(disk, 4 * GIB + 65536, 4096, 4);
+	expect_at(disk, 4 * GIB + 65536, 4096, 4);
 	result = compact(disk, 0);
 	cr_expect_eq(result.bitmap_blocks, 1);
 	cr_expect_eq(result.blocks_moved, 2);
 	for (int round = 0; round < 2; round++) {
-		expect_far(disk, 0, 2 * MIB, 2);
-		expect_far(disk, 8 * MIB, 2 * MIB, 0);
-		expect_far(disk, 4 * GIB, 65536, 7);
-		expect_far(disk, 4 * GIB + 65536, 4096, 4);
-		put_far(disk, 4 * GIB + 65536 + 4096, 512, 5);
-		expect_far(disk, 4 * GIB + 65536 + 4608, 4096, 7);
+		expect_at(disk, 0, 2 * MIB, 2);
+		expect_at(disk, 8 * MIB, 2 * MIB, 0);
+		expect_at(disk, 4 * GIB, 65536, 7);
+		expect_at(disk, 4 * GIB + 65536, 4096, 4);
+		put_at(disk, 4 * GIB + 65536 + 4096, 512, 5);
+		expect_at(disk, 4 * GIB + 65536 + 4608, 4096, 7);
 		cr_assert_eq(vhdx_close(disk), VHDX_OK);
 		expect_sound(c.files[1]);
 		disk = open_chain(&c, 2, VHDX_OPEN_WRITE);
@@ -160,23 +137,23 @@ Test(compact, a_bitmap_beside_the_bat)
 	add_level(&c, 16 * MIB, (uint32_t)MIB);
 	add_level(&c, 16 * MIB, (uint32_t)MIB);
 	disk = open_chain(&c, 2, VHDX_OPEN_WRITE);
-	put_far(disk, 0, 4096, 0);
-	put_far(disk, 8 * MIB, 4096, 1);
+	put_at(disk, 0, 4096, 0);
+	put_at(disk, 8 * MIB, 4096, 1);
 	cr_assert_eq(vhdx_resize(disk, 400 * GIB, 0, NULL), VHDX_OK); /* the BAT stands behind these blocks now */
-	put_far(disk, 399 * GIB + 512, 512, 0);
-	put_far(disk, 399 * GIB + MIB, 4096, 9);
-	put_far(disk, far + 8192, 4096, 2);
-	put_far(disk, far + MIB + 65536, 4096, 3);
+	put_at(disk, 399 * GIB + 512, 512, 0);
+	put_at(disk, 399 * GIB + MIB, 4096, 9);
+	put_at(disk, far + 8192, 4096, 2);
+	put_at(disk, far + MIB + 65536, 4096, 3);
 	compact_until(disk, 8); /* six blocks are looked at, two move, and nothing of that is durable */
 	for (int round = 0; round < 2; round++) {
-		expect_far(disk, 0, 8 * MIB, 0);
-		expect_far(disk, 8 * MIB, 4096, 1);
-		expect_far(disk, 399 * GIB, MIB, 0);
-		expect_far(disk, 399 * GIB + MIB, 4096, 9);
-		expect_far(disk, far, 8192, 0);
-		expect_far(disk, far + 8192, 4096, 2);
-		expect_far(disk, far + MIB, 65536, 0);
-		expect_far(disk, far + MIB + 65536, 4096, 3);
+		expect_at(disk, 0, 8 * MIB, 0);
+		expect_at(disk, 8 * MIB, 4096, 1);
+		expect_at(disk, 399 * GIB, MIB, 0);
+		expect_at(disk, 399 * GIB + MIB, 4096, 9);
+		expect_at(disk, far, 8192, 0);
+		expect_at(disk, far + 8192, 4096, 2);
+		expect_at(disk, far + MIB, 65536, 0);
+		expect_at(disk, far + MIB + 65536, 4096, 3);
 		cr_assert_eq(vhdx_close(disk), VHDX_OK);
 		expect_sound(c.files[1]);
 		disk = open_chain(&c, 2, 0);
