@@ -282,6 +282,8 @@ static int take_back(struct change *c, const struct covered *o, int failed)
 		status = writing_put(base, o->under, vhd_footer_size, o->size, &ignored);
 	if (status == VHDX_OK)
 		status = writing_put(base, o->footer, vhd_footer_size, o->footer_at, &ignored);
+	if (status == VHDX_OK) /* the old one is durable before the new one goes */
+		status = barrier(c, BARRIER_VHD_FOOTER_MOVED, &ignored);
 	if (status == VHDX_OK)
 		status = file_set_size(&base->view.file, o->end, &ignored);
 	if (status == VHDX_OK)
