@@ -110,9 +110,10 @@ static int visit(void *context, const uint8_t *bytes, uint64_t at, uint64_t leng
 	uint64_t stride = (uint64_t)vhd_bitmap_size(p->w->dynamic.block_size) + p->w->dynamic.block_size;
 
 	for (uint64_t i = 0; bytes != NULL && i < length; i += vhd_bat_entry_size) {
-		uint64_t end = (uint64_t)get_be32(bytes + i) * VHD_SECTOR + stride;
+		uint32_t entry = get_be32(bytes + i);
+		uint64_t end = (uint64_t)entry * VHD_SECTOR + stride;
 
-		if (end > p->old_size && end <= p->place)
+		if (entry != VHD_UNALLOCATED && end > p->old_size && end <= p->place)
 			return unsupported(error, RULE_VHD_070, p->w->dynamic.table_offset + at + i,
 					   "the file ends inside the last sector of a block; a footer behind it would show zeros "
 					   "for what is lost");

@@ -36,6 +36,7 @@ struct space {
 int space_start(struct space *space, const struct vhdx_env *env, uint64_t file_size, struct vhdx_error *error);
 void space_end(struct space *space);
 
+/* The map goes on to `end` at least: what lies between the end of the file and there is free, unless it is taken. */
 int space_reach(struct space *space, uint64_t end, struct vhdx_error *error);
 /* Marks a range that something stands in; multiples of 1 MiB. False when part of it is in use already or outside the file. */
 bool space_take(struct space *space, uint64_t file_offset, uint64_t length);

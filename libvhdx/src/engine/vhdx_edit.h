@@ -19,9 +19,9 @@ struct edit {
 /* All edits or none. After vhdx_session_begin. VHDX_E_UNSUPPORTED when they touch more pages than a log entry holds. */
 int vhdx_edit(struct vhdx_writer *w, const struct edit *edits, size_t count, struct vhdx_error *error);
 
-/* Whether there is room for an item of `length`: what vhdx_edit_item would say of it, before a session begins. */
 /* Makes edits last. When that fails nobody may go on: their pages are dirty, and the next commit would make true what was said to have failed. */
 int vhdx_settle_edits(struct vhdx_writer *w, struct vhdx_error *error);
+/* Whether there is room for an item of `length`: what vhdx_edit_item would say of it, before a session begins. */
 int vhdx_check_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like, uint32_t length, struct vhdx_error *error);
 /*
  * Gives an item its value: in its place when it is there and large enough, else in free room of the region; one that is too long for a log entry in free room in

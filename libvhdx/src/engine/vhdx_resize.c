@@ -27,6 +27,7 @@ struct resize {
 	uint64_t old_blocks;
 };
 
+/* In a partly present block the bits of what is added say that it is there: zeros, and not what a parent holds. */
 static int show_tail(const struct resize *r, uint64_t block, uint64_t end, struct vhdx_error *error)
 {
 	const struct vhdx_geometry *g = &r->v->geometry;

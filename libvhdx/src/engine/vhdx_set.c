@@ -87,17 +87,16 @@ static const struct vhdx_metadata_entry locator_like = { .is_required = true };
 static int write_locator(struct vhdx_writer *w, const struct pairs *p, struct vhdx_error *error)
 {
 	struct vhdx_metadata_entry like = locator_like;
-	uint8_t *item = memory_allocate(w->v->base.env, VHDX_MAX_LOCATOR_LENGTH);
+	uint8_t *item;
 	size_t length;
 	int status;
 
-	if (item == NULL)
-		return fail_memory(error);
-	if (p->count > VHDX_MAX_LOCATOR_PAIRS) {
-		memory_release(w->v->base.env, item);
+	if (p->count > VHDX_MAX_LOCATOR_PAIRS)
 		return fail(error, VHDX_E_NO_SPACE, "the parent locator would have %u pairs, more than %d", (unsigned)p->count,
 			    VHDX_MAX_LOCATOR_PAIRS);
-	}
+	item = memory_allocate(w->v->base.env, VHDX_MAX_LOCATOR_LENGTH);
+	if (item == NULL)
+		return fail_memory(error);
 	like.item_id = vhdx_item_ids[ITEM_PARENT_LOCATOR];
 	length = vhdx_locator_encode(item, VHDX_MAX_LOCATOR_LENGTH, p->list, p->count);
 	status = length == 0 ? fail(error, VHDX_E_ARGUMENT, "a path to the parent is empty, too long or not UTF-8")
