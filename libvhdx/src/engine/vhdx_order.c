@@ -48,11 +48,10 @@ static int visit(void *context, const uint8_t *bytes, uint64_t at, uint64_t leng
 {
 	struct work *k = context;
 	const struct vhdx_geometry *g = &k->v->geometry;
-	uint64_t stride = (UINT64_C(1) << g->chunk_shift) + 1;
 	int status = VHDX_OK;
 
 	for (uint64_t i = 0; bytes != NULL && status == VHDX_OK && i < length; i += 8) {
-		uint64_t bat_index = (at + i) / 8, entry = get_le64(bytes + i), block = bat_index - bat_index / stride;
+		uint64_t bat_index = (at + i) / 8, entry = get_le64(bytes + i), block = vhdx_bat_block(g, bat_index);
 		unsigned state = vhdx_bat_state(entry);
 		uint32_t unit = (uint32_t)(vhdx_bat_file_offset(entry) / MIB);
 

@@ -48,13 +48,13 @@ static bool is_bitmap(const struct pack *p, const struct item *item)
 static void add_item(struct pack *p, uint64_t bat_index, uint64_t entry)
 {
 	const struct vhdx_geometry *g = &p->v->geometry;
-	uint64_t stride = (UINT64_C(1) << g->chunk_shift) + 1, offset = vhdx_bat_file_offset(entry);
+	uint64_t offset = vhdx_bat_file_offset(entry);
 	unsigned state = vhdx_bat_state(entry);
 
 	if (offset < p->low || offset >= p->high || !space_is_used(&p->before, offset))
 		return;
 	if (vhdx_is_bitmap_index(g, bat_index) ? !p->v->parameters.has_parent || state != BITMAP_PRESENT
-					       : bat_index - bat_index / stride >= g->block_count ||
+					       : vhdx_bat_block(g, bat_index) >= g->block_count ||
 							 (state != BLOCK_FULLY_PRESENT && state != BLOCK_PARTIALLY_PRESENT))
 		return;
 	if (p->count < WINDOW)

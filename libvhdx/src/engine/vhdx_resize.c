@@ -175,11 +175,10 @@ static int drop_entry(struct resize *r, uint64_t bat_index, uint64_t *entry, str
 	struct vhdx_image *v = r->v;
 	bool is_bitmap = vhdx_is_bitmap_index(&r->geometry, bat_index);
 	unsigned state = vhdx_bat_state(*entry);
-	uint64_t stride = (UINT64_C(1) << r->geometry.chunk_shift) + 1;
 	uint64_t length = is_bitmap ? VHDX_BITMAP_BLOCK_SIZE : v->base.block_size;
 	bool present = is_bitmap ? v->parameters.has_parent && state == BITMAP_PRESENT
 				 : (state == BLOCK_FULLY_PRESENT || state == BLOCK_PARTIALLY_PRESENT) &&
-					   bat_index - bat_index / stride < r->old_blocks;
+					   vhdx_bat_block(&r->geometry, bat_index) < r->old_blocks;
 	int status = VHDX_OK;
 
 	if (is_bitmap && bat_index < r->geometry.entry_count) /* of the last chunk that stays */

@@ -35,8 +35,7 @@ static int take(struct load *l, uint64_t bat_index, uint64_t file_offset, uint64
 static int load_payload(struct load *l, uint64_t bat_index, uint64_t entry, struct vhdx_error *error)
 {
 	struct vhdx_image *v = l->v;
-	uint64_t stride = (UINT64_C(1) << v->geometry.chunk_shift) + 1, block = bat_index - bat_index / stride;
-	uint64_t offset = vhdx_bat_file_offset(entry);
+	uint64_t block = vhdx_bat_block(&v->geometry, bat_index), offset = vhdx_bat_file_offset(entry);
 	unsigned state = vhdx_bat_state(entry);
 	int status;
 

@@ -54,6 +54,12 @@ static inline bool vhdx_is_bitmap_index(const struct vhdx_geometry *g, uint64_t 
 	return bat_index % stride == stride - 1;
 }
 
+/* The block of a BAT index that holds no sector bitmap entry; the last chunk of a differencing disk has entries behind its last block. */
+static inline uint64_t vhdx_bat_block(const struct vhdx_geometry *g, uint64_t bat_index)
+{
+	return bat_index - bat_index / ((UINT64_C(1) << g->chunk_shift) + 1);
+}
+
 /* First bit of a block inside its sector bitmap block. */
 static inline uint64_t vhdx_bitmap_first_bit(const struct vhdx_geometry *g, uint64_t block)
 {
