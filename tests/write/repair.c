@@ -169,6 +169,39 @@ Test(repair, keeps_space_when_told_to)
 	specimen_end();
 }
 
+/* What the log would write into places that belong to nothing, first and last page of a unit and one alone: told with the rest at once, and nothing is left. */
+Test(repair, gives_back_what_the_log_brings_into_a_gap)
+{
+	const struct recipe_block blocks[] = { { .index = 0, .state = RECIPE_FULL, .file_offset = 4 * MIB, .seed = 1 },
+					       { .index = 1, .state = RECIPE_FULL, .file_offset = 8 * MIB, .seed = 2 } };
+	const struct recipe_descriptor pages[] = { { .file_offset = 5 * MIB, .seed = 3 },
+						   { .file_offset = 6 * MIB - 4096, .seed = 4 },
+						   { .file_offset = 7 * MIB + 69632, .seed = 5 } };
+	const struct recipe_entry entry = {
+		.tail = RECIPE_SELF, .sequence_number = 1, .descriptors = pages, .descriptor_count = 3
+	};
+	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;
+	struct memfile *m;
+	struct vhdx_file file;
+	struct outcome o;
+
+	knobs.blocks = blocks;
+	knobs.block_count = 2;
+	knobs.log_guid = (struct vhdx_guid){ { 0x10 } };
+	knobs.entries = &entry;
+	knobs.entry_count = 1;
+	m = recipe_vhdx_new(&knobs, NULL);
+	file = memfile_file(m, "disk");
+	cr_assert_eq(look(&file).mends, MENDS(LOG) | MENDS(SPACE));
+	o = repair(&file, NULL, VHDX_REPAIR_NO_UNDO);
+	cr_assert_eq(o.status, VHDX_OK, "%s", o.error.message);
+	cr_assert_eq(o.told, MENDS(LOG) | MENDS(SPACE));
+	cr_assert_eq(look(&file).mends, 0);
+	cr_assert_eq(repair(&file, NULL, VHDX_REPAIR_NO_UNDO).told, 0);
+	memfile_free(m);
+	specimen_end();
+}
+
 /* The rest of a block that is cut in two stays, for a salvage. */
 Test(repair, never_writes_over_a_part_of_a_block)
 {

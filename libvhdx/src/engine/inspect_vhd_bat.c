@@ -259,7 +259,8 @@ static int find_leaks(struct bat *b)
 		end = max_u64(end, range.offset + range.length);
 	}
 	b->leaks.list = w->in->follow != NULL ? w->in->follow->leaks : NULL;
-	return leaks_find(&b->leaks, w->in->file, &b->claims, w->places, w->place_count, 0, min_u64(end, w->limit), w->in->error);
+	return leaks_find(&b->leaks, &w->base.view, &b->claims, w->places, w->place_count, 0, min_u64(end, w->limit),
+			  w->in->error);
 }
 
 int inspect_vhd_bat(struct vhd_walk *w)

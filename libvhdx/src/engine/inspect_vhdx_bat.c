@@ -148,7 +148,7 @@ static int find_leaks(struct bat_walk *b)
 		end = max_u64(end, range.offset + range.length);
 	}
 	b->leaks.list = in->follow != NULL ? in->follow->leaks : NULL;
-	return leaks_find(&b->leaks, in->file, &b->claims, v->reserved, v->reserved_count, VHDX_HEADER_SECTION_SIZE,
+	return leaks_find(&b->leaks, &v->base.view, &b->claims, v->reserved, v->reserved_count, VHDX_HEADER_SECTION_SIZE,
 			  min_u64(end, v->base.view.size), in->error);
 }
 

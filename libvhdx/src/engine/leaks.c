@@ -3,38 +3,42 @@
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "io/file.h"
 #include "io/host.h"
 
-enum { LEAST = 65536 };
+enum { UNIT = 65536 };
 
 struct search {
 	struct leaks *leaks;
-	const struct vhdx_file *file;
+	const struct view *view;
 	const struct range *structures;
 	size_t structure_count;
 	struct vhdx_error *error;
 };
 
-/* A place that nothing claims. */
+/*
+ * A place that nothing claims, in whole units: a host that frees no less than one would keep the rest of a unit of which only a page is data, and show it the next time.
+ */
 static int look(struct search *s, uint64_t offset, uint64_t end)
 {
 	int status = VHDX_OK;
 
-	for (offset = round_up(offset, LEAST), end = round_down(end, LEAST); status == VHDX_OK && offset < end;) {
+	for (offset = round_up(offset, UNIT), end = round_down(end, UNIT); status == VHDX_OK && offset < end;) {
 		struct vhdx_file_extent extent;
+		uint64_t length;
 
-		status = file_extent(s->file, &extent, offset, end - offset, s->error);
+		status = view_find_extent(s->view, &extent, offset, end - offset, s->error);
 		if (status < 0)
 			break;
-		if (!extent.is_hole) {
+		length = extent.is_hole ? round_down(extent.length, UNIT) : 0;
+		if (length == 0) {
+			length = round_up(extent.length, UNIT);
 			s->leaks->first = s->leaks->places == 0 ? offset : s->leaks->first;
 			s->leaks->places++;
-			s->leaks->bytes += extent.length;
+			s->leaks->bytes += length;
 			if (s->leaks->list != NULL)
-				status = claims_add(s->leaks->list, offset, extent.length, s->error);
+				status = claims_add(s->leaks->list, offset, length, s->error);
 		}
-		offset += extent.length;
+		offset += length;
 	}
 	return status;
 }
@@ -58,13 +62,13 @@ static int split(struct search *s, uint64_t offset, uint64_t end)
 	return status == VHDX_OK && offset < end ? look(s, offset, end) : status;
 }
 
-int leaks_find(struct leaks *leaks, const struct vhdx_file *file, const struct claims *blocks, const struct range *structures,
+int leaks_find(struct leaks *leaks, const struct view *view, const struct claims *blocks, const struct range *structures,
 	       size_t structure_count, uint64_t start, uint64_t end, struct vhdx_error *error)
 {
-	struct search s = { leaks, file, structures, structure_count, error };
+	struct search s = { leaks, view, structures, structure_count, error };
 	int status = VHDX_OK;
 
-	if (!host_makes_holes(file))
+	if (!host_makes_holes(&view->file))
 		return VHDX_OK;
 	for (size_t i = 0; status == VHDX_OK && i < blocks->count && start < end; i++) {
 		struct range block = claims_get(blocks, i);

@@ -9,6 +9,7 @@
 #define ENGINE_LEAKS_H
 
 #include "engine/claims.h"
+#include "engine/view.h"
 
 struct leaks {
 	uint64_t bytes;
@@ -18,9 +19,9 @@ struct leaks {
 };
 
 /*
- * Looks between `start` and `end` of the file, at what neither the blocks nor the structures claim. Both are sorted; the structures are disjoint.
+ * Looks between `start` and `end` of the file, as it is once its log was replayed, at what neither the blocks nor the structures claim. Both are sorted; the structures are disjoint.
  */
-int leaks_find(struct leaks *leaks, const struct vhdx_file *file, const struct claims *blocks, const struct range *structures,
+int leaks_find(struct leaks *leaks, const struct view *view, const struct claims *blocks, const struct range *structures,
 	       size_t structure_count, uint64_t start, uint64_t end, struct vhdx_error *error);
 
 #endif

@@ -107,15 +107,25 @@ bool view_holds(const struct view *view, uint64_t file_offset, uint64_t length)
 	return true;
 }
 
+int view_find_extent(const struct view *view, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length,
+		     struct vhdx_error *error)
+{
+	bool overlaid;
+	uint64_t run = view_overlay_run(view, file_offset, length, &overlaid);
+
+	*extent = (struct vhdx_file_extent){ .length = run, .is_hole = 0 };
+	return overlaid ? VHDX_OK : file_extent(&view->file, extent, file_offset, run, error);
+}
+
 struct vhdx_file_extent view_extent(const struct view *view, uint64_t file_offset, uint64_t length)
 {
 	struct vhdx_file_extent extent;
 	struct vhdx_error ignored;
 	bool overlaid;
-	uint64_t run = view_overlay_run(view, file_offset, length, &overlaid);
 
-	if (overlaid || file_extent(&view->file, &extent, file_offset, run, &ignored) < 0)
-		extent = (struct vhdx_file_extent){ .length = run, .is_hole = 0 };
+	if (view_find_extent(view, &extent, file_offset, length, &ignored) < 0)
+		extent = (struct vhdx_file_extent){ .length = view_overlay_run(view, file_offset, length, &overlaid),
+						    .is_hole = 0 };
 	return extent;
 }
 

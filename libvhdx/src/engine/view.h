@@ -36,7 +36,10 @@ struct view {
 int view_load_size(struct view *view, struct vhdx_error *error);
 /* Reads the file as replayed; what lies beyond its end is zeros. */
 int view_read(const struct view *view, void *buffer, size_t length, uint64_t file_offset, struct vhdx_error *error);
-/* The run at `file_offset`, at most `length` (> 0) long: a hole is known to be zeros without reading it. */
+/* The run at `file_offset`, at most `length` (> 0) long: a hole is known to be zeros without reading it. What replay would write is none. */
+int view_find_extent(const struct view *view, struct vhdx_file_extent *extent, uint64_t file_offset, uint64_t length,
+		     struct vhdx_error *error);
+/* The same; where the host cannot tell, there is no hole. */
 struct vhdx_file_extent view_extent(const struct view *view, uint64_t file_offset, uint64_t length);
 /* Bytes from `file_offset` on, at most `length`, that are known to be zeros without reading them. */
 uint64_t view_hole(const struct view *view, uint64_t file_offset, uint64_t length);
