@@ -59,17 +59,20 @@ trap 'wineserver -k || true; rm -rf "$scratch"' EXIT
 timeout 300 wineboot -i >/dev/null 2>&1 || true
 wineserver -p || true
 
-# Scripts with the names of the programs. No program of ours fails without a message: one that does was ended by Wine, and is run again, once; the end of the test tells
-# which. (They count no system calls, as with __asan_init.)
+# Scripts with the names of the programs. No program of ours fails without a word: one that does was ended by Wine, and is run again, once; the end of the test tells
+# which.
 mkdir "$scratch/bin"
 export VHDX_WINE_AGAIN=$scratch/again
 : >"$VHDX_WINE_AGAIN"
 cat >"$scratch/bin/any" <<'END'
 #!/bin/bash
+# no system calls are counted, as with __asan_init
 program=$VHDX_WINE_BIN/${0##*/}.exe
 status=0
 timeout 120 wine "$program" "$@" || status=$?
-[ $status = 1 ] && [ -f /dev/stderr ] && [ ! -s /dev/stderr ] || exit $status
+for stream in /dev/stdout /dev/stderr; do
+	[ $status = 1 ] && [ -f $stream ] && [ ! -s $stream ] || exit $status
+done
 echo "${0##*/} $*" >>"$VHDX_WINE_AGAIN"
 exec timeout 120 wine "$program" "$@"
 END
