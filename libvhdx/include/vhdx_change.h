@@ -76,7 +76,8 @@ struct vhdx_merge_options {
  * `data_identity` when the target is opened for writing; without that VHDX_E_ARGUMENT. The children of the source are then to be linked to the target by vhdx_set, and
  * the files of the source are of no use any more. Other children of the target lose their parent.
  *
- * Room for the new blocks is reserved before anything is changed, where the host can do that: VHDX_E_NO_SPACE. `plan` (may be NULL) tells what there was to do.
+ * Room for the new blocks is reserved before anything is changed, where the host can do that, and room for the items of the source is looked for in the metadata
+ * region: VHDX_E_NO_SPACE. `plan` (may be NULL) tells what there was to do.
  */
 VHDX_API int vhdx_merge(vhdx_disk *source, vhdx_disk *target, const struct vhdx_merge_options *options, struct vhdx_merge_plan *plan,
 			struct vhdx_error *error);

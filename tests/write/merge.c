@@ -346,6 +346,60 @@ Test(merge, strangers_and_closed_windows_are_refused)
 	end(&other);
 }
 
+static int put_item(struct chain *c, unsigned level, uint8_t id, size_t length, int of_file)
+{
+	vhdx_disk *disk = open_levels(c, level, c->depth, VHDX_OPEN_WRITE, NULL);
+	struct vhdx_user_item item = { .id = { { id } }, .length = (uint32_t)length, .of_file = of_file };
+	uint8_t *value = calloc(1, length + 1);
+	int status = vhdx_set_item(disk, &item, value, NULL);
+
+	free(value);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	return status;
+}
+
+/* The items come last: one that has no place would undo a merge of hours, each time anew. */
+Test(merge, items_without_room_are_refused_before_content_moves)
+{
+	struct vhdx_merge_options options = VHDX_MERGE_OPTIONS_INIT;
+	struct vhdx_merge_plan plan = VHDX_MERGE_PLAN_INIT;
+	struct vhdx_guid next = { { 5 } };
+	vhdx_disk *source, *target;
+	struct vhdx_error error;
+	struct stop stop = { 0, 0 };
+	struct cowfile *before;
+	struct chain c;
+
+	options.progress = stop_at;
+	options.context = &stop;
+	start(&c, VHDX_FORMAT_VHDX, 1, 3);
+	cr_assert_eq(put_item(&c, 0, 1, 500000, 1), VHDX_OK);
+	cr_assert_eq(put_item(&c, 0, 2, 200000, 0), VHDX_OK);
+	add_level(&c);
+	change(&c, 8);
+	cr_assert_eq(put_item(&c, 0, 3, 440000, 0), VHDX_OK);
+	cr_assert_eq(put_item(&c, 0, 4, 80000, 0), VHDX_OK);
+	before = cow_copy(c.files[1]);
+	open_window(&c, 1, &next);
+	source = open_levels(&c, 0, 1, 0, NULL);
+	target = open_levels(&c, 1, 2, 0, NULL);
+	cr_expect_eq(vhdx_plan_merge(source, target, &plan, &error), VHDX_E_NO_SPACE, "%s", error.message);
+	vhdx_close(target);
+	target = open_levels(&c, 1, 2, VHDX_OPEN_WRITE, &next);
+	cr_expect_eq(vhdx_merge(source, target, &options, &plan, &error), VHDX_E_NO_SPACE, "%s", error.message);
+	cr_expect_eq(stop.calls, 0, "content was moved");
+	vhdx_close(target);
+	vhdx_close(source);
+	cr_expect(cow_equal(before, c.files[1]));
+	cow_free(before);
+	/* one alone has room where the old one was */
+	cr_assert_eq(put_item(&c, 0, 2, 0, 0), VHDX_OK);
+	cr_assert_eq(put_item(&c, 0, 4, 0, 0), VHDX_OK);
+	cr_expect_eq(merge(&c, 1, &stop, 5, true, &target), VHDX_OK);
+	cr_expect_gt(stop.calls, 0);
+	end(&c);
+}
+
 /* What the plan says is what the file grows by, nearly. */
 Test(merge, the_plan_counts_the_space)
 {

@@ -82,6 +82,8 @@ struct image_ops {
 	int (*set)(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
 	/* Room on the host for `length` bytes of new blocks. Not durable. */
 	int (*reserve)(struct image *image, uint64_t length, struct vhdx_error *error);
+	/* Whether take_items would find room. May be NULL. */
+	int (*check_items)(struct image *image, struct image *source, struct vhdx_error *error);
 	/* The metadata items of the disk become those of `source`, an image of the same format: VHDX-155. May be NULL. */
 	int (*take_items)(struct image *image, struct image *source, struct vhdx_error *error);
 	/* Also of an image open for reading, when VHDX_COMPACT_ESTIMATE is set. */

@@ -141,9 +141,13 @@ static int count(struct merge *m, const struct vhdx_extent *e, struct vhdx_error
 
 static int make_plan(struct merge *m, struct vhdx_error *error)
 {
+	struct image *target = m->target->levels[0].image, *top = m->source->levels[0].image;
 	int status = check_family(m, error);
 
-	m->plan.size = m->source->levels[0].image->disk_size;
+	/* before content moves: the items come last, and would fail again each time */
+	if (status == VHDX_OK && target->ops->check_items != NULL)
+		status = target->ops->check_items(target, top, error);
+	m->plan.size = top->disk_size;
 	return status == VHDX_OK ? walk(m, count, error) : status;
 }
 

@@ -57,15 +57,23 @@ struct table {
 	uint16_t found;                      /* index, or `count` when the item is not there */
 };
 
-static void table_release(struct vhdx_writer *w, struct table *t)
+static void table_release(const struct vhdx_image *v, struct table *t)
 {
-	memory_release(w->v->base.env, t->entries);
-	memory_release(w->v->base.env, t->bytes);
+	memory_release(v->base.env, t->entries);
+	memory_release(v->base.env, t->bytes);
 }
 
-static int table_load(struct vhdx_writer *w, struct table *t, const struct vhdx_metadata_entry *like, struct vhdx_error *error)
+static void table_find(struct table *t, const struct vhdx_metadata_entry *like)
 {
-	struct vhdx_image *v = w->v;
+	t->found = t->count;
+	for (uint16_t i = 0; i < t->count; i++)
+		if (guid_equal(&t->entries[i].item_id, &like->item_id) && t->entries[i].is_user == like->is_user)
+			t->found = i;
+}
+
+static int table_load(const struct vhdx_image *v, struct table *t, const struct vhdx_metadata_entry *like,
+		      struct vhdx_error *error)
+{
 	int status;
 
 	*t = (struct table){ .bytes = memory_allocate(v->base.env, VHDX_TABLE_SIZE),
@@ -75,16 +83,14 @@ static int table_load(struct vhdx_writer *w, struct table *t, const struct vhdx_
 	status = view_read(&v->base.view, t->bytes, VHDX_TABLE_SIZE, v->metadata.file_offset, error);
 	if (status == VHDX_OK)
 		status = vhdx_metadata_table_decode(&t->count, t->bytes, v->metadata.file_offset, error);
-	t->found = t->count;
 	for (uint16_t i = 0; status == VHDX_OK && i < t->count; i++) {
 		size_t at = vhdx_metadata_table_size + (size_t)i * vhdx_metadata_entry_size;
 
 		status = vhdx_metadata_entry_decode(&t->entries[i], t->bytes + at, v->metadata.file_offset + at,
 						    v->metadata.length, error);
-		if (status == VHDX_OK && memcmp(&t->entries[i].item_id, &like->item_id, sizeof(like->item_id)) == 0 &&
-		    t->entries[i].is_user == like->is_user)
-			t->found = i;
 	}
+	if (status == VHDX_OK)
+		table_find(t, like);
 	return status;
 }
 
@@ -93,7 +99,7 @@ int vhdx_read_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like
 {
 	struct vhdx_image *v = w->v;
 	struct table t;
-	int status = table_load(w, &t, like, error);
+	int status = table_load(w->v, &t, like, error);
 
 	*value = NULL;
 	*length = 0;
@@ -104,15 +110,14 @@ int vhdx_read_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like
 					: view_read(&v->base.view, *value, *length,
 						    v->metadata.file_offset + t.entries[t.found].offset, error);
 	}
-	table_release(w, &t);
+	table_release(w->v, &t);
 	return status;
 }
 
 /* Room behind the table that no item but the one to be replaced takes. */
-static int find_room(const struct vhdx_writer *w, const struct table *t, uint32_t length, uint32_t *offset,
+static int find_room(const struct vhdx_image *v, const struct table *t, uint32_t length, uint32_t *offset,
 		     struct vhdx_error *error)
 {
-	const struct vhdx_image *v = w->v;
 	uint64_t at = VHDX_TABLE_SIZE;
 	bool moved;
 
@@ -140,9 +145,10 @@ static void take_away(struct table *t)
 	uint8_t *entries = t->bytes + vhdx_metadata_table_size;
 	size_t last = (size_t)(t->count - 1) * vhdx_metadata_entry_size;
 
+	t->entries[t->found] = t->entries[t->count - 1];
 	memmove(entries + (size_t)t->found * vhdx_metadata_entry_size, entries + last, vhdx_metadata_entry_size);
 	memset(entries + last, 0, vhdx_metadata_entry_size);
-	put_le16(t->bytes + vhdx_metadata_table_entry_count_at, (uint16_t)(t->count - 1));
+	put_le16(t->bytes + vhdx_metadata_table_entry_count_at, --t->count);
 }
 
 /* VHDX-144, VHDX-152. */
@@ -160,8 +166,8 @@ static int check_counts(const struct table *t, const struct vhdx_metadata_entry 
 }
 
 /* `fresh`: not over the old value. */
-static int put_entry(struct vhdx_writer *w, struct table *t, const struct vhdx_metadata_entry *like, uint32_t length, bool fresh,
-		     uint32_t *offset, struct vhdx_error *error)
+static int put_entry(const struct vhdx_image *v, struct table *t, const struct vhdx_metadata_entry *like, uint32_t length,
+		     bool fresh, uint32_t *offset, struct vhdx_error *error)
 {
 	struct vhdx_metadata_entry entry = *like;
 	bool is_there = t->found < t->count;
@@ -174,12 +180,14 @@ static int put_entry(struct vhdx_writer *w, struct table *t, const struct vhdx_m
 	if (!fresh && is_there && length != 0 && length <= t->entries[t->found].length) {
 		entry.offset = t->entries[t->found].offset;
 	} else if (length != 0) {
-		status = find_room(w, t, length, &entry.offset, error);
+		status = find_room(v, t, length, &entry.offset, error);
 		if (status < 0)
 			return status;
 	}
 	vhdx_metadata_entry_encode(t->bytes + vhdx_metadata_table_size + (size_t)t->found * vhdx_metadata_entry_size, &entry);
-	put_le16(t->bytes + vhdx_metadata_table_entry_count_at, (uint16_t)(t->count + !is_there));
+	t->entries[t->found] = entry;
+	t->count = (uint16_t)(t->count + !is_there);
+	put_le16(t->bytes + vhdx_metadata_table_entry_count_at, t->count);
 	*offset = entry.offset;
 	return VHDX_OK;
 }
@@ -203,9 +211,9 @@ static int write_ahead(struct vhdx_writer *w, const uint8_t *value, uint32_t len
 enum { MAX_ALSO = 4 };
 
 /* Too long to be part of one log entry for sure. */
-static bool is_long(const struct vhdx_writer *w, uint32_t length)
+static bool is_long(const struct vhdx_image *v, uint32_t length)
 {
-	return length / CACHE_PAGE > w->max_entry_pages / 2;
+	return length / CACHE_PAGE > vhdx_max_entry_pages(v) / 2;
 }
 
 int vhdx_settle_edits(struct vhdx_writer *w, struct vhdx_error *error)
@@ -219,11 +227,32 @@ int vhdx_check_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *lik
 {
 	uint32_t offset;
 	struct table t;
-	int status = table_load(w, &t, like, error);
+	int status = table_load(w->v, &t, like, error);
 
 	if (status == VHDX_OK)
-		status = put_entry(w, &t, like, length, is_long(w, length), &offset, error);
-	table_release(w, &t);
+		status = put_entry(w->v, &t, like, length, is_long(w->v, length), &offset, error);
+	table_release(w->v, &t);
+	return status;
+}
+
+int vhdx_check_exchange(const struct vhdx_image *v, const struct vhdx_metadata_entry *old, size_t old_count,
+			const struct vhdx_metadata_entry *fresh, size_t fresh_count, struct vhdx_error *error)
+{
+	struct vhdx_metadata_entry nothing = { .length = 0 };
+	uint32_t offset;
+	struct table t;
+	int status = table_load(v, &t, &nothing, error);
+
+	for (size_t i = 0; status == VHDX_OK && i < old_count; i++) {
+		table_find(&t, &old[i]);
+		if (t.found < t.count)
+			take_away(&t);
+	}
+	for (size_t i = 0; status == VHDX_OK && i < fresh_count; i++) {
+		table_find(&t, &fresh[i]);
+		status = put_entry(v, &t, &fresh[i], fresh[i].length, is_long(v, fresh[i].length), &offset, error);
+	}
+	table_release(v, &t);
 	return status;
 }
 
@@ -235,14 +264,18 @@ int vhdx_edit_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like
 	size_t count = 0, at;
 	uint32_t offset = 0;
 	struct table t;
-	int status = table_load(w, &t, like, error);
+	int status = table_load(w->v, &t, like, error);
 
-	if (status == VHDX_OK && value != NULL)
-		status = put_entry(w, &t, like, length, is_long(w, length), &offset, error);
-	else if (status == VHDX_OK && t.found < t.count)
-		take_away(&t);
 	if (status < 0 || (value == NULL && t.found == t.count)) {
-		table_release(w, &t);
+		table_release(w->v, &t);
+		return status;
+	}
+	if (value != NULL)
+		status = put_entry(w->v, &t, like, length, is_long(w->v, length), &offset, error);
+	else
+		take_away(&t);
+	if (status < 0) {
+		table_release(w->v, &t);
 		return status;
 	}
 	/* the count in front, the entry, and where the last one was */
@@ -250,9 +283,9 @@ int vhdx_edit_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like
 	at = vhdx_metadata_table_size + (size_t)t.found * vhdx_metadata_entry_size;
 	edits[count++] = (struct edit){ region + at, t.bytes + at, vhdx_metadata_entry_size };
 	if (value == NULL) {
-		at = vhdx_metadata_table_size + (size_t)(t.count - 1) * vhdx_metadata_entry_size;
+		at = vhdx_metadata_table_size + (size_t)t.count * vhdx_metadata_entry_size;
 		edits[count++] = (struct edit){ region + at, t.bytes + at, vhdx_metadata_entry_size };
-	} else if (is_long(w, length)) {
+	} else if (is_long(w->v, length)) {
 		status = write_ahead(w, value, length, region + offset, error);
 	} else if (length != 0) {
 		edits[count++] = (struct edit){ region + offset, value, length };
@@ -261,7 +294,7 @@ int vhdx_edit_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like
 		edits[count++] = also[i];
 	if (status == VHDX_OK)
 		status = vhdx_edit(w, edits, count, error);
-	table_release(w, &t);
+	table_release(w->v, &t);
 	return status;
 }
 

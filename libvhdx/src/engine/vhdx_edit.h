@@ -23,6 +23,9 @@ int vhdx_edit(struct vhdx_writer *w, const struct edit *edits, size_t count, str
 int vhdx_settle_edits(struct vhdx_writer *w, struct vhdx_error *error);
 /* Whether there is room for an item of `length`: what vhdx_edit_item would say of it, before a session begins. */
 int vhdx_check_item(struct vhdx_writer *w, const struct vhdx_metadata_entry *like, uint32_t length, struct vhdx_error *error);
+/* Whether there is room for all of `fresh` when all of `old` are gone: what vhdx_edit_item would say of one after the other. Also of an image open for reading. */
+int vhdx_check_exchange(const struct vhdx_image *v, const struct vhdx_metadata_entry *old, size_t old_count,
+			const struct vhdx_metadata_entry *fresh, size_t fresh_count, struct vhdx_error *error);
 /*
  * Gives an item its value: in its place when it is there and large enough, else in free room of the region; one that is too long for a log entry in free room in
  * any case, by entries before the one that names it. `like` says id and flags. A `value` NULL takes the item away. `also` (may be NULL) goes into the same log entry.

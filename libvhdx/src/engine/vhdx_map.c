@@ -285,6 +285,7 @@ const struct image_ops vhdx_image_ops = {
 	.resize = vhdx_resize_image,
 	.set = vhdx_set_image,
 	.reserve = vhdx_reserve,
+	.check_items = vhdx_check_items,
 	.take_items = vhdx_take_items,
 	.compact = vhdx_compact_image,
 	.user_items = vhdx_user_items,

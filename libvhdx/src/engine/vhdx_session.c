@@ -219,13 +219,18 @@ static uint32_t pages_of_change(const struct vhdx_image *v)
 	return (uint32_t)divide_up(bits / 8, CACHE_PAGE) + 2;
 }
 
+uint32_t vhdx_max_entry_pages(const struct vhdx_image *v)
+{
+	return (uint32_t)min_u64(v->header.log_length / VHDX_LOG_SECTOR / 3, MAX_ENTRY_PAGES);
+}
+
 static int allocate_buffers(struct vhdx_writer *w, struct vhdx_error *error)
 {
 	const struct vhdx_env *env = w->v->base.env;
 	uint32_t sectors = w->v->header.log_length / VHDX_LOG_SECTOR;
 
 	w->max_change = pages_of_change(w->v);
-	w->max_entry_pages = (uint32_t)min_u64(sectors / 3, MAX_ENTRY_PAGES);
+	w->max_entry_pages = vhdx_max_entry_pages(w->v);
 	w->logged_limit = (uint32_t)min_u64(sectors, MAX_LOGGED_PAGES);
 	w->logged = memory_allocate(env, w->logged_limit * sizeof(*w->logged));
 	w->entry_pages = memory_allocate(env, w->max_entry_pages * sizeof(*w->entry_pages));

@@ -144,7 +144,7 @@ static int set_parent(struct vhdx_writer *w, const struct image_settings *s, str
 
 /* Collected first: the table of the target changes under the walk. */
 struct items {
-	struct vhdx_image *target;
+	const struct vhdx_env *env;
 	struct vhdx_metadata_entry *entries;
 	size_t count;
 };
@@ -154,7 +154,7 @@ static int note_item(void *context, const struct vhdx_metadata_entry *entry, con
 	struct items *items = context;
 
 	(void)value;
-	if (!memory_grow(items->target->base.env, (void **)&items->entries, items->count, sizeof(*items->entries)))
+	if (!memory_grow(items->env, (void **)&items->entries, items->count, sizeof(*items->entries)))
 		return fail_memory(error);
 	items->entries[items->count++] = *entry;
 	return VHDX_OK;
@@ -168,12 +168,27 @@ static int put_item(void *context, const struct vhdx_metadata_entry *entry, cons
 	return status == VHDX_OK ? vhdx_settle_edits(w, error) : status;
 }
 
+int vhdx_check_items(struct image *image, struct image *source, struct vhdx_error *error)
+{
+	struct vhdx_image *v = (struct vhdx_image *)image, *from = (struct vhdx_image *)source;
+	struct items old = { .env = image->env }, fresh = { .env = image->env };
+	int status = vhdx_visit_virtual_disk_items(v, note_item, &old, error);
+
+	if (status == VHDX_OK)
+		status = vhdx_visit_virtual_disk_items(from, note_item, &fresh, error);
+	if (status == VHDX_OK)
+		status = vhdx_check_exchange(v, old.entries, old.count, fresh.entries, fresh.count, error);
+	memory_release(image->env, old.entries);
+	memory_release(image->env, fresh.entries);
+	return status;
+}
+
 int vhdx_take_items(struct image *image, struct image *source, struct vhdx_error *error)
 {
 	struct vhdx_image *v = (struct vhdx_image *)image, *from = (struct vhdx_image *)source;
 	const struct image_settings settings = { .disk_id = &from->parameters.virtual_disk_id,
 						 .physical_sector_size = from->parameters.physical_sector_size };
-	struct items items = { .target = v };
+	struct items items = { .env = image->env };
 	int status = vhdx_set_image(image, &settings, error);
 
 	if (status == VHDX_OK)

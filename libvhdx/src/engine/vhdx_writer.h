@@ -68,9 +68,12 @@ int vhdx_write_block(struct image *image, const void *buffer, size_t length, uin
 int vhdx_discard_block(struct image *image, uint64_t length, uint64_t disk_offset, struct vhdx_error *error);
 int vhdx_commit(struct image *image, struct vhdx_error *error);
 void vhdx_writer_release(struct vhdx_writer *w);
+/* Pages that one log entry may hold; of an image open for reading too. */
+uint32_t vhdx_max_entry_pages(const struct vhdx_image *v);
 /* vhdx_resize.c and vhdx_set.c. The disk belongs to the caller alone. */
 int vhdx_resize_image(struct image *image, uint64_t size, struct vhdx_error *error);
 int vhdx_reserve(struct image *image, uint64_t length, struct vhdx_error *error);
+int vhdx_check_items(struct image *image, struct image *source, struct vhdx_error *error);
 int vhdx_take_items(struct image *image, struct image *source, struct vhdx_error *error);
 int vhdx_set_image(struct image *image, const struct image_settings *settings, struct vhdx_error *error);
 /* vhdx_items.c. */
