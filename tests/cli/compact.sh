@@ -47,6 +47,21 @@ files() {
 		head -c $((i * 777)) /dev/urandom >"source/small$i"
 	done
 }
+# left_alone RAW TEXT...: nothing of it is given away, and TEXT says why.
+left_alone() {
+	local raw=$1 text
+	shift
+	image alone.vhdx "$raw"
+	expect 0 vhdx-compact alone.vhdx
+	for text; do grep -q "$text" "$stderr" || fail "'$text' is not said"; done
+	holds alone.vhdx "$raw"
+}
+
+# patch FILE OFFSET BYTES: as printf writes them.
+patch() {
+	# shellcheck disable=SC2059
+	printf "$3" | dd of="$1" bs=1 seek=$(($2)) conv=notrunc status=none
+}
 deleted="5 6 7 8 9 10 11 12 13 14 15 16 17 18"
 kept="1 2 3 4 19 20 21 22"
 
@@ -201,6 +216,34 @@ grep -q "run e2fsck" "$stderr" || fail "errors are not noticed"
 holds c.vhdx dirty.raw
 ok "ext4, filled and partly deleted: within 5 % of one made anew"
 
+# Numbers that the library believes: a bitmap in the wrong place, one that is lost, and more groups than there is memory for.
+files 1 2
+for features in uninit_bg ^uninit_bg; do
+	head -c 64M /dev/urandom >disk.raw
+	expect 0 mkfs.ext4 -q -F -E nodiscard -b 1024 -O "^metadata_csum,^64bit,^has_journal,$features" -d source disk.raw
+	image a.vhdx disk.raw
+	smaller a.vhdx
+	vhdx-convert -f a.vhdx found.raw
+	for i in 1 2; do debugfs -R "cat file$i" found.raw 2>/dev/null | cmp - "source/file$i" || fail "file$i has changed"; done
+	cp disk.raw dirty.raw
+	patch dirty.raw 2048+2*32 '\074\000\000\000'
+	[ $features = uninit_bg ] && message="descriptor of a block group is damaged" || message="do not agree on what is free"
+	left_alone dirty.raw "$message"
+done
+cp disk.raw dirty.raw
+bitmap=$(od -An -tu4 -j$((2048 + 32)) -N4 disk.raw)
+dd if=/dev/zero of=dirty.raw bs=1024 seek=$((bitmap)) count=1 conv=notrunc status=none
+left_alone dirty.raw "do not agree on what is free"
+cp disk.raw dirty.raw
+patch dirty.raw 1024+102 '\010'
+left_alone dirty.raw "features that are not understood"
+cp disk.raw dirty.raw
+truncate -s 5G dirty.raw
+patch dirty.raw 1024+4 '\000\000\120\000'
+patch dirty.raw 1024+32 '\010\000\000\000'
+left_alone dirty.raw "more block groups"
+ok "ext4 whose numbers do not fit each other"
+
 # --- NTFS -------------------------------------------------------------------------------------------------------------------
 
 files 1 22
@@ -246,10 +289,13 @@ cp disk.raw dirty.raw
 	head -c 18 /dev/zero
 	printf '\001\000\000\000\000\000\000\000\001\000\377\377\000\000\000\000'
 } | dd of=dirty.raw bs=1 seek=$((place)) conv=notrunc status=none
+left_alone dirty.raw "its log is not clean"
+# No client, but the version of a Windows that keeps things in memory while it sleeps.
+patch dirty.raw place+60 '\377\377'
 image c.vhdx dirty.raw
-expect 0 vhdx-compact c.vhdx
-grep -q "its log is not clean" "$stderr" || fail "a log in use is not noticed"
-holds c.vhdx dirty.raw
+smaller c.vhdx
+patch dirty.raw place+28 '\002'
+left_alone dirty.raw "its log is not clean"
 ok "NTFS that is not clean"
 
 # --- FAT and exFAT ----------------------------------------------------------------------------------------------------------
@@ -275,6 +321,16 @@ for bits in 12 16 32; do
 	done
 done
 sector=$(($(od -An -tu2 -j14 -N2 disk.raw) * 512))
+copy=$((sector + $(od -An -tu4 -j36 -N4 disk.raw) * 512))
+cp disk.raw dirty.raw
+dd if=/dev/zero of=dirty.raw bs=512 seek=$((copy / 512 + 8)) count=1 conv=notrunc status=none
+left_alone dirty.raw "copies of its table differ"
+cp disk.raw dirty.raw
+patch dirty.raw sector '\000\000'
+left_alone dirty.raw "its table is damaged"
+cp disk.raw dirty.raw
+patch dirty.raw 4096 '\374\116\053\251\001\000\000\000'
+left_alone dirty.raw "something else"
 printf '\007' | dd of=disk.raw bs=1 seek=$((sector + 7)) conv=notrunc status=none # FAT32: the clean bit of entry 1
 image c.vhdx disk.raw
 expect 0 vhdx-compact c.vhdx
@@ -326,6 +382,27 @@ for label in gpt dos; do
 	cmp -n 1048576 found.raw disk.raw || fail "what stands before the partitions has changed"
 	cmp -i 84963328 found.raw disk.raw || fail "what stands behind the partitions has changed"
 done
+# of the last one, an MBR: types that say that a filesystem would be a part of something, a partition over another, and the boot sector of a FAT in front
+for type in 42 8e fd; do
+	cp disk.raw dirty.raw
+	patch dirty.raw 446+4 "\\x$type"
+	patch dirty.raw 462+4 "\\x$type"
+	left_alone dirty.raw "ext4 in partition 1: the type of the partition" "FAT16 in partition 2: the type of the partition"
+done
+cp disk.raw dirty.raw
+patch dirty.raw 462+8 '\000\020\000\000'
+left_alone dirty.raw "ext4 in partition 1: another partition overlaps it"
+cp disk.raw dirty.raw
+patch dirty.raw 0 '\353\074\220mkfs.fat\000\002\200\001\000\002\000\002\000\000\370\011\000\040\000\040\000\000\000\000\000\000\040\003\000'
+patch dirty.raw 512 '\370\377\377'
+left_alone dirty.raw "something else"
+head -c 64M /dev/urandom >disk.raw
+{
+	printf 'label: gpt\ntable-length: 256\nstart=2048, size=65536\n'
+	for ((i = 0; i < 129; i++)); do echo "start=$((70000 + i * 8)), size=8"; done
+} | sfdisk -q --no-tell-kernel disk.raw >/dev/null 2>&1
+dd if=two.raw of=disk.raw bs=1M seek=1 count=32 conv=notrunc status=none
+left_alone disk.raw "more partitions than are looked at"
 ok "partitions of GPT and MBR"
 
 # --- stopped ----------------------------------------------------------------------------------------------------------------

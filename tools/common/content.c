@@ -194,12 +194,13 @@ int content_probe(struct content *out, const struct content_source *source)
 	if (partitions_gpt(out, &probe, &end)) {
 		probe_partitions(out, &probe, source);
 	} else if (filesystem_probe(&out->filesystem, &probe, true)) {
-		end = out->filesystem.size;
+		out->filesystem.ambiguous = out->filesystem.ambiguous || mbr_has_partitions(&probe, out->sector_size);
+		end = out->filesystem.ambiguous ? 0 : out->filesystem.size;
 	} else if (partitions_mbr(out, &probe, &end) && out->partition_count) {
 		probe_partitions(out, &probe, source);
 	} else if (filesystem_probe(&out->filesystem, &probe, false)) {
 		out->table = CONTENT_NO_TABLE;
-		end = out->filesystem.size;
+		end = out->filesystem.ambiguous ? 0 : out->filesystem.size;
 	} else if (out->table == CONTENT_NO_TABLE) {
 		out->empty = all_zero(probe.bytes, CONTENT_PROBE_SIZE);
 	}

@@ -38,6 +38,7 @@ struct content_filesystem {
 	const char *type; /* "ext4"; NULL when none is known. Static storage. */
 	uint64_t size;    /* as it says itself; 0 when it does not tell */
 	char label[CONTENT_TEXT_SIZE];
+	bool ambiguous; /* it bears the mark of something else, too, or is an MBR with partitions: nothing may rely on it */
 };
 
 struct content_partition {

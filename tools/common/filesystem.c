@@ -237,6 +237,25 @@ static const struct signature signatures[] = {
 	{ "UFS2", 0x10000 + 1372, 4, "\x19\x01\x54\x19", NULL },
 };
 
+static bool matches(struct content_filesystem *out, const struct probe *probe, const struct signature *s)
+{
+	if (memcmp(probe->bytes + s->offset, s->bytes, s->length) != 0)
+		return false;
+	*out = (struct content_filesystem){ .type = s->type };
+	return s->describe == NULL || s->describe(out, probe, s);
+}
+
+/* Something else says as well that it is here: it came later and left this one's mark, or was here before. */
+static bool is_ambiguous(const struct probe *probe, const char *type)
+{
+	struct content_filesystem other;
+
+	for (size_t i = 0; i < sizeof(signatures) / sizeof(signatures[0]); i++)
+		if (matches(&other, probe, &signatures[i]) && strcmp(other.type, type) != 0)
+			return true;
+	return false;
+}
+
 bool filesystem_probe(struct content_filesystem *out, const struct probe *probe, bool boot_sector)
 {
 	for (size_t i = 0; i < sizeof(signatures) / sizeof(signatures[0]); i++) {
@@ -244,11 +263,10 @@ bool filesystem_probe(struct content_filesystem *out, const struct probe *probe,
 
 		if (boot_sector && signature->offset >= 512)
 			continue;
-		if (memcmp(probe->bytes + signature->offset, signature->bytes, signature->length) != 0)
-			continue;
-		*out = (struct content_filesystem){ .type = signature->type };
-		if (signature->describe == NULL || signature->describe(out, probe, signature))
+		if (matches(out, probe, signature)) {
+			out->ambiguous = is_ambiguous(probe, out->type);
 			return true;
+		}
 	}
 	*out = (struct content_filesystem){ .type = NULL };
 	return false;

@@ -99,6 +99,19 @@ static bool is_mbr(const uint8_t *sector)
 	return true;
 }
 
+bool mbr_has_partitions(const struct probe *disk, uint32_t sector_size)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < 4 && is_mbr(disk->bytes); i++) {
+		const uint8_t *entry = disk->bytes + PROBE_MBR_TABLE + i * PROBE_MBR_ENTRY;
+
+		found = found ||
+			(entry[4] != 0 && (uint64_t)probe_le32(entry + 8) + probe_le32(entry + 12) <= disk->size / sector_size);
+	}
+	return found;
+}
+
 bool partitions_mbr(struct content *out, const struct probe *disk, uint64_t *end)
 {
 	uint64_t sectors = disk->size / out->sector_size, last = 0;

@@ -38,6 +38,8 @@ bool filesystem_probe(struct content_filesystem *out, const struct probe *probe,
  * last partition, and with a GPT its copy, ends; 0 when there is none. */
 bool partitions_gpt(struct content *out, const struct probe *disk, uint64_t *end);
 bool partitions_mbr(struct content *out, const struct probe *disk, uint64_t *end);
+/* Whether the first sector is one with a partition that lies inside the disk. */
+bool mbr_has_partitions(const struct probe *disk, uint32_t sector_size);
 
 /* Counts one more partition of the table; a place for it, or NULL when the list is full. */
 struct content_partition *content_add(struct content *out, unsigned number);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The free clusters of FAT12, FAT16 and FAT32: entries of the table that are 0. See unused.h. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "probe.h"
 #include "tool.h"
 #include "unused.h"
 
-enum { WINDOW = 65536 };
+enum { WINDOW = 65536, MOST_CLUSTERS = 0x0FFFFFF5 };
 
 struct fat {
 	uint64_t table; /* offset of the one that counts */
@@ -14,7 +15,8 @@ struct fat {
 	uint64_t data; /* offset of cluster 2 */
 	uint64_t cluster;
 	uint64_t clusters;
-	unsigned bits; /* of an entry */
+	uint64_t other; /* offset of the other copy, when both are kept alike; 0 */
+	unsigned bits;  /* of an entry */
 };
 
 /* False when the numbers do not fit each other. */
@@ -33,7 +35,7 @@ static bool load(struct fat *f, const struct volume *v, const uint8_t *boot)
 	}
 	f->cluster = boot[13] * sector;
 	used = reserved + copies * length + (entries * 32 + sector - 1) / (sector != 0 ? sector : 1);
-	if (sector < 512 || sector > 4096 || f->cluster == 0 || length == 0 || copies == 0 || active >= copies ||
+	if (sector < 512 || sector > 4096 || f->cluster == 0 || length == 0 || copies == 0 || copies > 2 || active >= copies ||
 	    used >= sectors || sectors > v->size / sector)
 		return false;
 	f->clusters = (sectors - used) / boot[13];
@@ -41,8 +43,9 @@ static bool load(struct fat *f, const struct volume *v, const uint8_t *boot)
 		f->bits = f->clusters < 4085 ? 12 : 16;
 	f->table = (reserved + active * length) * sector;
 	f->table_size = length * sector;
+	f->other = copies == 1 || (f->bits == 32 && (boot[40] & 0x80) != 0) ? 0 : f->table + f->table_size;
 	f->data = used * sector;
-	return f->clusters + 2 <= f->table_size * 8 / f->bits;
+	return f->clusters <= MOST_CLUSTERS && f->clusters + 2 <= f->table_size * 8 / f->bits;
 }
 
 /* The volume says in its second entry, and Linux in the boot sector, that it was taken out of use in order. */
@@ -55,6 +58,14 @@ static bool is_clean(const struct fat *f, const struct volume *v, const uint8_t 
 	if (f->bits == 32)
 		return (probe_le32(start + 4) & 0x0C000000) == 0x0C000000 && (boot[65] & 1) == 0;
 	return (f->bits == 12 || (probe_le16(start + 2) & 0xC000) == 0xC000) && (boot[37] & 1) == 0;
+}
+
+/* The first entry repeats the media byte, with ones behind it. */
+static bool has_table(const struct fat *f, const struct volume *v, const uint8_t *boot)
+{
+	uint8_t start[2];
+
+	return volume_read(v, start, sizeof(start), f->table) && start[0] == boot[21] && (start[1] & 0x0F) == 0x0F;
 }
 
 static uint32_t entry_of(const struct fat *f, const uint8_t *bytes, uint64_t index)
@@ -83,6 +94,21 @@ static bool tell_free(const struct fat *f, struct volume *v, uint8_t *bytes)
 	return true;
 }
 
+/* Copies that differ: nobody but who repairs it knows which one is right. */
+static bool copies_agree(const struct fat *f, const struct volume *v, uint8_t *bytes)
+{
+	uint64_t size = ((f->clusters + 2) * f->bits + 7) / 8;
+
+	for (uint64_t at = 0, part; f->other != 0 && at < size; at += part) {
+		part = size - at < WINDOW / 2 ? size - at : WINDOW / 2;
+		if (!volume_read(v, bytes, (size_t)part, f->table + at) ||
+		    !volume_read(v, bytes + WINDOW / 2, (size_t)part, f->other + at) ||
+		    memcmp(bytes, bytes + WINDOW / 2, (size_t)part) != 0)
+			return false;
+	}
+	return true;
+}
+
 bool unused_fat(struct volume *v)
 {
 	struct fat f = { .bits = 0 };
@@ -91,10 +117,13 @@ bool unused_fat(struct volume *v)
 
 	if (!volume_read(v, boot, sizeof(boot), 0) || !load(&f, v, boot))
 		return volume_refuse(v, "its boot sector does not fit it");
+	if (!has_table(&f, v, boot))
+		return volume_refuse(v, "its table is damaged; run fsck or chkdsk");
 	if (!is_clean(&f, v, boot))
 		return volume_refuse(v, "it was not unmounted cleanly");
 	bytes = tool_allocate(NULL, WINDOW);
-	result = tell_free(&f, v, bytes);
+	result = copies_agree(&f, v, bytes) ? tell_free(&f, v, bytes)
+					    : volume_refuse(v, "the copies of its table differ; run fsck or chkdsk");
 	free(bytes);
 	return result;
 }

@@ -20,7 +20,7 @@ enum {
 	ATTRIBUTE_DATA = 0x80,
 	MOST_RECORD = 4096,
 	WINDOW = 4096,
-	VOLUME_DIRTY = 1,
+	VOLUME_DIRTY = 0x4001, /* or under chkdsk */
 	LOG_CLEAN = 2,
 	LOG_NO_CLIENT = 0xFFFF
 };
@@ -166,7 +166,9 @@ static bool read_restart(const struct ntfs *n, uint64_t offset, uint64_t *sequen
 	if ((memcmp(page, "RSTR", 4) != 0 && memcmp(page, "CHKD", 4) != 0) || area < 30 || area > sizeof(page) - 18)
 		return false;
 	*sequence = probe_le64(page + area);
-	*clean = probe_le16(page + area + 12) == LOG_NO_CLIENT || (probe_le16(page + area + 14) & LOG_CLEAN) != 0;
+	/* version 2: Windows 8 and later, which goes back to 1.1 when it takes the volume out of use for good */
+	*clean = probe_le16(page + 28) < 2 &&
+		 (probe_le16(page + area + 12) == LOG_NO_CLIENT || (probe_le16(page + area + 14) & LOG_CLEAN) != 0);
 	return true;
 }
 

@@ -120,17 +120,25 @@ static bool read_filesystem(struct volume *v)
 	return volume_refuse(v, "its free space is not understood");
 }
 
-static void look_at(struct unused *u, vhdx_disk *disk, unsigned partition, const char *type, uint64_t start, uint64_t size)
+/* `problem`: why it is left alone unread, or NULL. */
+static void look_at(struct unused *u, vhdx_disk *disk, unsigned partition, const struct content_filesystem *found, uint64_t start,
+		    uint64_t size, const char *problem)
 {
 	size_t bytes = (size_t)((u->block_count + 63) / 64 * 8);
 	struct volume v = { .unused = u, .disk = disk, .start = start, .size = size, .done = start };
 	uint64_t *before;
 
-	if (type == NULL || start >= u->disk_size || u->note_count == UNUSED_MAX_NOTES)
+	if (found->type == NULL || start >= u->disk_size || u->note_count == UNUSED_MAX_NOTES)
 		return;
 	v.size = size < u->disk_size - start ? size : u->disk_size - start;
 	v.note = &u->notes[u->note_count++];
-	*v.note = (struct unused_note){ .partition = partition, .type = type };
+	*v.note = (struct unused_note){ .partition = partition, .type = found->type };
+	if (problem == NULL && found->ambiguous)
+		problem = "something else has left its mark there as well (see wipefs)";
+	if (problem != NULL) {
+		(void)volume_refuse(&v, problem);
+		return;
+	}
 	v.block = start / u->block_size;
 	v.is_zero = start % u->block_size == 0; /* what stands before is not ours */
 	v.bytes = tool_allocate(NULL, LOOK);
@@ -154,17 +162,32 @@ static int read_disk(void *context, void *buffer, size_t length, uint64_t disk_o
 	return vhdx_read(context, buffer, length, disk_offset, &ignored);
 }
 
-/* Two partitions that overlap would each call free what the other one uses. */
+/* Two partitions that overlap would each call free what the other one uses. An extended one holds others. */
 static bool overlaps(const struct content *content, unsigned i)
 {
 	const struct content_partition *p = &content->partitions[i];
 
 	for (unsigned k = 0; k < content->listed; k++) {
 		const struct content_partition *q = &content->partitions[k];
+		bool holds_others = q->is_bare && content->table == CONTENT_MBR;
 
-		if (k != i && !q->is_bare && p->offset < q->offset + q->size && q->offset < p->offset + p->size)
+		if (k != i && !holds_others && p->offset < q->offset + q->size && q->offset < p->offset + p->size)
 			return true;
 	}
+	return false;
+}
+
+/* Something stands between such a partition and filesystems: what looks like one is of an earlier life, or only a part. By the names of gpt.c and mbr.c. */
+static bool is_container(const struct content_partition *p)
+{
+	static const char *const types[] = { "Windows LDM", "Windows LDM data", "Windows LDM metadata", "Windows storage spaces",
+					     "Linux swap",  "Linux LVM",        "Linux RAID",           "Linux LUKS",
+					     "ZFS",         "FreeBSD ZFS",      "FreeBSD swap",         "VMware VMFS",
+					     "Solaris" };
+
+	for (size_t i = 0; p->type != NULL && i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(p->type, types[i]) == 0)
+			return true;
 	return false;
 }
 
@@ -172,9 +195,17 @@ static void look_at_partitions(struct unused *u, vhdx_disk *disk, const struct c
 {
 	for (unsigned i = 0; i < content->listed; i++) {
 		const struct content_partition *p = &content->partitions[i];
+		const char *problem = NULL;
 
-		if (!p->outside && !p->is_bare && !p->unreadable && !overlaps(content, i))
-			look_at(u, disk, p->number, p->filesystem.type, p->offset, p->size);
+		if (p->outside || p->is_bare || p->unreadable)
+			continue;
+		if (content->listed != content->partition_count)
+			problem = "the table has more partitions than are looked at, and one of them may overlap it";
+		else if (overlaps(content, i))
+			problem = "another partition overlaps it";
+		else if (is_container(p))
+			problem = "the type of the partition says that something else is there";
+		look_at(u, disk, p->number, &p->filesystem, p->offset, p->size, problem);
 	}
 }
 
@@ -197,7 +228,7 @@ int unused_find(struct unused *u, vhdx_disk *disk, struct vhdx_error *error)
 		if (content->table != CONTENT_NO_TABLE)
 			look_at_partitions(u, disk, content);
 		else
-			look_at(u, disk, 0, content->filesystem.type, 0, u->disk_size);
+			look_at(u, disk, 0, &content->filesystem, 0, u->disk_size, NULL);
 	}
 	free(content);
 	return VHDX_OK;
