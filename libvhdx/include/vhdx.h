@@ -166,7 +166,8 @@ struct vhdx_file_id {
  * Functions get the `handle` of their struct vhdx_file. They return a negative VHDX_E_* status on failure and may then set
  * `error->os_error`; `error` is never NULL. read and write return the number of bytes moved, which may be less than asked for
  * (the library calls again); 0 from read is the end of the file. Positions are always explicit; there is no file pointer.
- * read, extent and get_size may be called from several threads at once; so may write to disjoint ranges, zero, punch and flush.
+ * read, extent and get_size may be called from several threads at once; so may write to disjoint ranges, zero, punch and flush, and one call of set_size
+ * that makes the file larger.
  * Members marked optional may be NULL.
  */
 struct vhdx_io {

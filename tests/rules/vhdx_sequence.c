@@ -200,7 +200,7 @@ Test(vhdx_rules, VHDX_111_entry_as_long_as_the_log)
 
 Test(vhdx_rules, VHDX_111_more_descriptors_than_we_keep)
 {
-	static const uint32_t count = (1u << 20) + 1; /* 33 MiB of zero descriptors */
+	static const uint32_t count = (1u << 18) + 1; /* 8 MiB of zero descriptors */
 	struct recipe_descriptor *all = calloc(count, sizeof(*all));
 	struct recipe_entry entry = { .tail = RECIPE_SELF, .sequence_number = 1, .descriptors = all, .descriptor_count = count };
 	struct recipe_vhdx knobs = RECIPE_VHDX_INIT;

@@ -76,11 +76,14 @@ static struct cache_slot *slot_of(struct cache *cache, unsigned set, unsigned wa
 static bool lookup(struct cache *cache, unsigned set, uint64_t tag, size_t word, uint64_t *value)
 {
 	for (unsigned way = 0; way < CACHE_WAYS; way++) {
+		uint32_t fills = atomic_load_explicit(&cache->fills[set][way], memory_order_acquire);
+
 		if (atomic_load_explicit(&cache->tags[set][way], memory_order_acquire) != tag)
 			continue;
 		/* acquire, so that the second look at the tag cannot come before it */
 		*value = atomic_load_explicit(&slot_of(cache, set, way)->words[word], memory_order_acquire);
-		if (atomic_load_explicit(&cache->tags[set][way], memory_order_relaxed) == tag)
+		if (atomic_load_explicit(&cache->tags[set][way], memory_order_acquire) == tag &&
+		    atomic_load_explicit(&cache->fills[set][way], memory_order_relaxed) == fills)
 			return true;
 	}
 	return false;
@@ -93,6 +96,7 @@ static void fill_slot(struct cache *cache, unsigned set, uint64_t tag)
 	struct cache_slot *slot = slot_of(cache, set, way);
 
 	atomic_store_explicit(&cache->tags[set][way], 0, memory_order_relaxed);
+	(void)atomic_fetch_add_explicit(&cache->fills[set][way], 1, memory_order_release);
 	for (size_t i = 0; i < CACHE_WORDS; i++) {
 		uint64_t word;
 

@@ -3,9 +3,9 @@
  * A bounded cache of metadata pages (BAT, sector bitmaps) shared by all files of a chain. Layer: engine.
  *
  * Readers take no lock. Pages are 4 KiB of 64-bit words; a slot has a tag that names its page, and the words are atomics. A reader loads the tag, the
- * word, and the tag again: when both tags are the page it wants, the word is that page's (a seqlock without a counter, because a slot that is
- * refilled shows the empty tag in between and a page never changes under its tag but word by word). A miss takes the mutex, reads the page and fills
- * a slot of its set.
+ * word, and the tag again: when both tags are the page it wants, and the count of the slot's fills is the same before and after, the word is that page's (a
+ * seqlock: without the count a slot that another page had for a moment would not be told from one that stayed). Under its tag a page changes word by
+ * word. A miss takes the mutex, reads the page and fills a slot of its set.
  */
 #ifndef ENGINE_CACHE_H
 #define ENGINE_CACHE_H
@@ -24,6 +24,8 @@ struct cache {
 	unsigned set_mask; /* sets in use, a power of two, less one */
 	mutex fill;
 	_Atomic uint64_t tags[CACHE_SETS][CACHE_WAYS]; /* 0: empty */
+	_Atomic uint32_t
+		fills[CACHE_SETS][CACHE_WAYS]; /* counted, so that a page that left and came back is seen to have been away */
 	unsigned next_victim[CACHE_SETS];
 	struct cache_slot *slots;
 	uint8_t *page; /* for filling, under the mutex */

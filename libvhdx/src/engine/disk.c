@@ -24,6 +24,7 @@
 #include "base/error.h"
 
 enum { TABLE_COUNT = HINT_COUNT / 2, COARSE_SHIFT = 20, FINE_SHIFT = 16, PATIENCE = 64, MIXED = 7 };
+#define FIRST_WALK (256 * MIB)
 #define HINT_LIMIT (8 * MIB) /* longer questions are rare, and a walk answers with longer runs */
 
 /*
@@ -204,8 +205,31 @@ static bool hinted(struct vhdx_disk *disk, _Atomic uint64_t *table, struct vhdx_
 
 static bool continues(const struct vhdx_extent *e, const struct vhdx_extent *next)
 {
-	return next->kind == e->kind && next->level == e->level &&
+	return next->kind == e->kind && next->level == e->level && next->in_memory == e->in_memory &&
 	       (e->kind != VHDX_EXTENT_DATA || next->file_offset == e->file_offset + e->length);
+}
+
+/*
+ * In pieces that double while one run goes on: an upper level looks at each block it does not hold, and so must not be asked for much more than what the levels below
+ * it will answer. A failure behind the first piece is told when it is asked for.
+ */
+static int walk_far(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length,
+		    struct vhdx_error *error)
+{
+	uint64_t piece = min_u64(length, FIRST_WALK);
+	struct vhdx_error ignored;
+	struct vhdx_extent next;
+	int status = walk(disk, out, disk_offset, piece, error);
+
+	while (status == VHDX_OK && out->length == piece && piece < length) {
+		uint64_t more = min_u64(length - piece, piece);
+
+		if (walk(disk, &next, disk_offset + piece, more, &ignored) < 0 || !continues(out, &next))
+			break;
+		out->length += next.length;
+		piece += more;
+	}
+	return status;
 }
 
 int disk_extent(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length, struct vhdx_error *error)
@@ -214,7 +238,7 @@ int disk_extent(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_o
 	struct vhdx_extent next;
 
 	if (tables == NULL || !hinted(disk, tables, out, disk_offset, length))
-		return walk(disk, out, disk_offset, length, error);
+		return walk_far(disk, out, disk_offset, length, error);
 	while (out->length < length) {
 		if (!hinted(disk, tables, &next, disk_offset + out->length, length - out->length) || !continues(out, &next))
 			break;

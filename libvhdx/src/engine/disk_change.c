@@ -23,10 +23,14 @@ static int own_last_block(struct vhdx_disk *disk, struct vhdx_error *error)
 
 	if (start == end)
 		return VHDX_OK;
-	bytes = memory_allocate(&disk->env, (size_t)(end - start)); /* less than a block: 256 MiB at most */
-	status = bytes == NULL ? fail_memory(error) : disk_read(disk, bytes, (size_t)(end - start), start, error);
-	if (status == VHDX_OK)
-		status = disk_write(disk, bytes, (size_t)(end - start), start, error);
+	bytes = memory_allocate(&disk->env, MIB);
+	status = bytes == NULL ? fail_memory(error) : VHDX_OK;
+	for (uint64_t part; status == VHDX_OK && start < end; start += part) {
+		part = min_u64(end - start, MIB);
+		status = disk_read(disk, bytes, (size_t)part, start, error);
+		if (status == VHDX_OK)
+			status = disk_write(disk, bytes, (size_t)part, start, error);
+	}
 	memory_release(&disk->env, bytes);
 	return status;
 }

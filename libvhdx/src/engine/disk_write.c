@@ -96,17 +96,24 @@ static uint64_t nothing_there(struct vhdx_disk *disk, uint64_t disk_offset, uint
 {
 	struct image *leaf = leaf_of(disk);
 	struct vhdx_error ignored;
+	enum map_kind kind;
 	struct mapping m;
 	unsigned half;
+	bool useful;
 	int status;
 
 	if (length <= leaf->writing->granule)
 		return 0;
 	half = epoch_enter(&disk->readers);
-	status = leaf->ops->map(leaf, disk_offset, length, &m, &ignored);
+	status = leaf->ops->map(leaf, disk_offset, leaf->writing->granule, &m,
+				&ignored); /* a long answer of no use would be asked for again with each granule */
+	useful = status == VHDX_OK && m.kind != MAP_DATA && (m.kind != MAP_ZERO || zeros_too) &&
+		 (m.kind != MAP_ABSENT || leaf->type != VHDX_TYPE_DIFFERENCING);
+	kind = m.kind;
+	if (useful)
+		status = leaf->ops->map(leaf, disk_offset, length, &m, &ignored);
 	epoch_leave(&disk->readers, half);
-	if (status < 0 || m.kind == MAP_DATA || (m.kind == MAP_ZERO && !zeros_too) ||
-	    (m.kind == MAP_ABSENT && leaf->type == VHDX_TYPE_DIFFERENCING))
+	if (!useful || status < 0 || m.kind != kind)
 		return 0;
 	return m.length == length ? length : round_down(disk_offset + m.length, leaf->writing->granule) - disk_offset;
 }

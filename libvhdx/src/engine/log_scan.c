@@ -21,7 +21,7 @@
 #include "format/fields.h"
 #include "format/vhdx_layout.h"
 
-enum { CHUNK_SECTORS = 16, MAX_PIECES = 1 << 20 };
+enum { CHUNK_SECTORS = 16, MAX_PIECES = 1 << 18, MAX_ENTRIES = 1 << 18 };
 
 struct ring {
 	const struct vhdx_env *env;
@@ -149,6 +149,9 @@ static int64_t take_candidate(const struct ring *ring, struct log_scan *scan, ui
 
 	if (status != 1)
 		return status < 0 ? status : 1;
+	if (scan->entry_count == MAX_ENTRIES)
+		return unsupported(error, RULE_VHDX_111, ring->header->log_offset, "the log has more than %d entries",
+				   MAX_ENTRIES);
 	if (!memory_grow(ring->env, (void **)&scan->entries, scan->entry_count, sizeof(*scan->entries)))
 		return fail_memory(error);
 	scan->entries[scan->entry_count++] = entry;

@@ -167,29 +167,15 @@ void space_logged(struct space *s, size_t count)
 	s->leaving_logged += count;
 }
 
-/* memory_grow counts on the count alone, so what is left moves to the front of the same array. */
+/* The array may be larger than memory_grow needs for so many. */
 void space_durable(struct space *s)
 {
 	size_t left = s->leaving_count - s->leaving_logged;
 
 	for (size_t i = 0; i < s->leaving_logged; i++)
 		space_cancel(s, s->leaving[i].file_offset, s->leaving[i].length);
-	if (s->leaving_logged != 0 && left != 0) {
-		struct space_piece *rest = NULL;
-
-		for (size_t i = 0; i < left; i++) {
-			if (!memory_grow(s->env, (void **)&rest, i, sizeof(*rest))) {
-				left = i; /* what is forgotten stays in use until the next open */
-				break;
-			}
-			rest[i] = s->leaving[s->leaving_logged + i];
-		}
-		memory_release(s->env, s->leaving);
-		s->leaving = rest;
-	} else if (left == 0) {
-		memory_release(s->env, s->leaving);
-		s->leaving = NULL;
-	}
+	if (left != 0)
+		memmove(s->leaving, s->leaving + s->leaving_logged, left * sizeof(*s->leaving));
 	s->leaving_count = left;
 	s->leaving_logged = 0;
 }

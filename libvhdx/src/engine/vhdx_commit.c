@@ -130,6 +130,7 @@ static void take_snapshot(struct vhdx_writer *w, struct snapshot *s)
 	uint32_t n = 0;
 
 	mutex_lock(&w->v->base.cache->fill);
+	pages_sweep(p);
 	*s = (struct snapshot){ (uint32_t)p->dirty_count, w->data_before_entry, w->space.leaving_count - w->space.leaving_logged,
 				space_used_end(&w->space) };
 	for (size_t i = 0; n < s->page_count && i < p->table_size; i++) {
@@ -141,6 +142,7 @@ static void take_snapshot(struct vhdx_writer *w, struct snapshot *s)
 		w->entry_pages[n++] = p->table[i];
 	}
 	p->dirty_count = 0;
+	w->in_entry = s->page_count;
 	w->data_before_entry = false;
 	mutex_unlock(&w->v->base.cache->fill);
 }
@@ -155,6 +157,7 @@ static void return_snapshot(struct vhdx_writer *w, const struct snapshot *s)
 		w->entry_pages[i]->pinned = false;
 	}
 	w->data_before_entry |= s->data_first;
+	w->in_entry = 0;
 	mutex_unlock(&w->v->base.cache->fill);
 }
 
@@ -174,6 +177,7 @@ static void entry_written(struct vhdx_writer *w, const struct snapshot *s)
 	w->entries_pending = true;
 	mutex_lock(&w->v->base.cache->fill);
 	space_logged(&w->space, s->leaving);
+	w->in_entry = 0;
 	mutex_unlock(&w->v->base.cache->fill);
 }
 

@@ -13,7 +13,7 @@
 #include "format/vhdx_layout.h"
 
 /* Across at most GAP bytes between two pages the write goes on: what stands there is written again. */
-enum { BUFFER = 1 << 20, GAP = 8 * VHDX_LOG_SECTOR, SOON = 4 << 20 };
+enum { BUFFER = 1 << 20, GAP = 8 * VHDX_LOG_SECTOR, SOON = 4 << 20, LONG = 65536 };
 
 struct replay {
 	struct vhdx_image *v;
@@ -83,6 +83,16 @@ static void announce(struct replay *r, uint64_t end)
 	r->begun = end;
 }
 
+/* A length that a few bytes of the log name must not fill the host: what lies behind `old_size` is zeros already, and long ranges become holes. */
+static int replay_zeros(const struct view *view, const struct overlay_piece *piece, uint64_t old_size, struct vhdx_error *error)
+{
+	uint64_t length = min_u64(piece_end(piece), old_size) - min_u64(piece->file_offset, old_size);
+
+	if (length == 0 || (length >= LONG && file_try_punch(&view->file, piece->file_offset, length)))
+		return VHDX_OK;
+	return file_zero(&view->file, piece->file_offset, length, error);
+}
+
 static int write_pieces(struct vhdx_image *v, struct vhdx_error *error)
 {
 	struct replay r = { .v = v, .buffer = memory_allocate(v->base.env, BUFFER) };
@@ -96,7 +106,7 @@ static int write_pieces(struct vhdx_image *v, struct vhdx_error *error)
 		n = v->base.view.piece_count - i;
 		if (pieces[i].data_offset == 0) {
 			n = 1;
-			status = file_zero(&v->base.view.file, pieces[i].file_offset, pieces[i].length, error);
+			status = replay_zeros(&v->base.view, &pieces[i], size, error);
 		} else {
 			status = replay_run(&r, &pieces[i], &n, error);
 		}

@@ -193,7 +193,15 @@ static int begin_session(struct vhdx_writer *w, bool content_changes, struct vhd
 	mend = status == VHDX_OK && !w->regions_mended;
 	w->regions_mended |= mend;
 	mutex_unlock(&writing->commit);
-	return mend ? vhdx_mend_regions(w, error) : status;
+	if (!mend)
+		return status;
+	status = vhdx_mend_regions(w, error);
+	if (status < 0) { /* the next one tries again */
+		mutex_lock(&writing->commit);
+		w->regions_mended = false;
+		mutex_unlock(&writing->commit);
+	}
+	return status;
 }
 
 int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error)
@@ -307,9 +315,11 @@ static int trim(struct vhdx_writer *w, struct vhdx_error *error)
 	struct image *base = &w->v->base;
 	uint64_t end = max_u64(space_used_end(&w->space), w->v->reserved_end);
 
-	return end >= base->view.size || (base->type == VHDX_TYPE_FIXED && !w->was_resized)
-		       ? VHDX_OK
-		       : file_set_size(&base->view.file, end, error);
+	int status = end >= base->view.size || (base->type == VHDX_TYPE_FIXED && !w->was_resized)
+			     ? VHDX_OK
+			     : file_set_size(&base->view.file, end, error);
+
+	return status == VHDX_E_UNSUPPORTED ? VHDX_OK : status; /* a host file that keeps its size: a device */
 }
 
 /* The log is drained; what is left says so. The last slot and the trim need no flush: the next session begins with one. */

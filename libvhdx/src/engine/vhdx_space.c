@@ -17,7 +17,24 @@ struct load {
 	struct space *space;
 	bool anchors; /* second pass */
 	bool anchors_seen;
+	uint64_t chunk; /* number + 1 of the last one that was found to have the sector bitmap block it needs */
 };
+
+/* VHDX-136: else the first write to the chunk would give it one, and what the bits of this block were would read as the parent's. */
+static int check_bitmap(struct load *l, uint64_t block, struct vhdx_error *error)
+{
+	struct vhdx_image *v = l->v;
+	uint64_t chunk = (block >> v->geometry.chunk_shift) + 1, bat_index = vhdx_bitmap_bat_index(&v->geometry, block), entry;
+	int status = VHDX_OK;
+
+	if (chunk == l->chunk)
+		return VHDX_OK;
+	status = vhdx_load_entry(v, bat_index, &entry, error);
+	if (status == VHDX_OK)
+		status = vhdx_check_bitmap_entry(v, bat_index, entry, error);
+	l->chunk = chunk;
+	return status;
+}
 
 static int take(struct load *l, uint64_t bat_index, uint64_t file_offset, uint64_t length, struct vhdx_error *error)
 {
@@ -52,7 +69,8 @@ static int load_payload(struct load *l, uint64_t bat_index, uint64_t entry, stru
 	status = vhdx_check_payload_entry(v, block, entry, error);
 	if (status < 0 || (state != BLOCK_FULLY_PRESENT && state != BLOCK_PARTIALLY_PRESENT))
 		return status;
-	return take(l, bat_index, offset, v->base.block_size, error);
+	status = state == BLOCK_PARTIALLY_PRESENT ? check_bitmap(l, block, error) : VHDX_OK;
+	return status < 0 ? status : take(l, bat_index, offset, v->base.block_size, error);
 }
 
 static int load_bitmap(struct load *l, uint64_t bat_index, uint64_t entry, struct vhdx_error *error)

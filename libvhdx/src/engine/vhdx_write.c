@@ -69,7 +69,7 @@ int vhdx_lock_change(struct vhdx_writer *w, uint32_t pages, struct vhdx_error *e
 		int status;
 
 		mutex_lock(&w->v->base.cache->fill);
-		if (w->pages.dirty_count + pages <= w->max_entry_pages)
+		if (w->pages.dirty_count + w->in_entry + pages <= w->max_entry_pages)
 			return VHDX_OK;
 		mutex_unlock(&w->v->base.cache->fill);
 		status = vhdx_relieve(w, pages, error);

@@ -57,6 +57,7 @@ struct vhdx_writer {
 	uint8_t *buffer;           /* that entry */
 	/* under the cache's mutex */
 	struct pages pages;
+	uint32_t in_entry; /* pages of the entry being written, which come back when it fails */
 	struct space space;
 	bool data_before_entry; /* payload must be durable before the next entry: W5 */
 };
