@@ -272,7 +272,7 @@ Test(defrag, a_block_over_a_locator_is_not_moved)
 	options.flags = VHDX_COMPACT_DEFRAG;
 	cr_assert_eq(specimen_open(&disk, s, m, VHDX_OPEN_WRITE, NULL, &error), VHDX_OK, "%s", error.message);
 	cr_expect_eq(vhdx_compact(disk, &options, &error), VHDX_E_DAMAGED, "%s", error.message);
-	cr_expect(strstr(error.message, "structure") != NULL, "%s", error.message);
+	cr_expect(strstr(error.message, "locator") != NULL, "%s", error.message);
 	(void)vhdx_close(disk);
 	memfile_read(before, locator, expected, sizeof(expected));
 	memfile_read(m, locator, found, sizeof(found));

@@ -285,7 +285,10 @@ Test(undo, refuses_a_damaged_undo_file)
 	cr_assert_eq(repair(&file, &undo_file, 0).status, VHDX_OK);
 	repaired = memfile_copy(m);
 	size = memfile_size(saved);
-	for (uint64_t at = 0; at < size; at += at < 31 ? 1 : at == 31 ? 4096 - at : 40009) {
+	for (uint64_t at = 0; at < size; at += at < 39 || (at >= 512 && at < 535) ? 1
+					       : at == 39                         ? 512 - at
+					       : at == 535                        ? 4096 - at
+										  : 40009) {
 		uint8_t byte, other;
 		int status;
 
@@ -310,6 +313,81 @@ Test(undo, refuses_a_damaged_undo_file)
 	memfile_free(m);
 	memfile_free(saved);
 	memfile_free(repaired);
+	specimen_end();
+}
+
+/* Blocks come where the repair gave space back: beside the first 320 KiB nothing tells that but what stands there. */
+Test(undo, sees_a_block_where_it_would_write)
+{
+	const uint64_t stride = 2 * MIB + 4096;
+	const struct recipe_vhd_block blocks[] = { { .index = 100000, .file_offset = MIB - 512, .seed = 1 },
+						   { .index = 100001, .file_offset = MIB + 2 * stride - 512, .seed = 2 },
+						   { .index = 100002, .file_offset = MIB + 3 * stride - 512, .seed = 3 } };
+	struct vhdx_open_options options = VHDX_OPEN_OPTIONS_INIT;
+	struct recipe_vhd knobs = RECIPE_VHD_INIT;
+	struct memfile *m, *saved = memfile_new(), *before;
+	struct vhdx_file file, undo_file = memfile_file(saved, "undo");
+	uint8_t *bytes = malloc(2 * MIB);
+	vhdx_disk *disk;
+
+	knobs.size = 400 * 1024 * MIB;
+	knobs.blocks = blocks;
+	knobs.block_count = 3;
+	knobs.slack = 3584;
+	m = recipe_vhd_new(&knobs, NULL);
+	recipe_fill(m, MIB + stride, 2 * MIB - 4096, 0, 77);
+	file = memfile_file(m, "disk");
+	cr_assert_eq(repair(&file, &undo_file, 0).told, MENDS(SPACE));
+	options.flags = VHDX_OPEN_WRITE;
+	cr_assert_eq(vhdx_open_file(&disk, &file, &options, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_compact(disk, NULL, NULL), VHDX_OK);
+	recipe_pattern(bytes, 2 * MIB, 0, 9);
+	cr_assert_eq(vhdx_write(disk, bytes, 2 * MIB, 100003 * 2 * MIB, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	before = memfile_copy(m);
+	cr_expect_eq(vhdx_undo(&file, &undo_file, 0, NULL, NULL), VHDX_E_ARGUMENT);
+	expect_equal(m, before, "the disk", "changed");
+	free(bytes);
+	memfile_free(m);
+	memfile_free(saved);
+	memfile_free(before);
+}
+
+/* One of a repair that came to no end does not say what it has left, and is for its own file all the same. */
+Test(undo, of_a_stopped_repair_fits_no_other_file)
+{
+	const struct damage *d = damage_named("all of a VHDX");
+	struct memfile *m = damage_make(d), *saved = memfile_new();
+	struct memfile *other = memfile_copy(specimen_get(SPECIMEN_VHD_DYNAMIC)->file), *before = memfile_copy(other);
+	struct vhdx_file file = memfile_file(m, "disk"), undo_file = memfile_file(saved, "undo"),
+			 wrong = memfile_file(other, "other");
+
+	memfile_fail(m, MEMFILE_FLUSH, 2, VHDX_E_IO, true);
+	cr_assert_eq(repair(&file, &undo_file, d->flags).status, VHDX_E_IO);
+	memfile_fail(m, MEMFILE_FLUSH, 0, 0, false);
+	cr_expect_eq(vhdx_undo(&wrong, &undo_file, 0, NULL, NULL), VHDX_E_ARGUMENT);
+	expect_equal(other, before, "another file", "changed");
+	cr_expect_eq(vhdx_undo(&file, &undo_file, 0, NULL, NULL), VHDX_OK);
+	memfile_free(m);
+	memfile_free(saved);
+	memfile_free(other);
+	memfile_free(before);
+	specimen_end();
+}
+
+/* One of an earlier repair, or the image itself. */
+Test(repair, wants_an_empty_undo_file)
+{
+	struct memfile *m = damage_make(damage_named("header 0")), *before = memfile_copy(m), *saved = memfile_new();
+	struct vhdx_file file = memfile_file(m, "disk"), undo_file = memfile_file(saved, "undo");
+
+	memfile_write(saved, 0, "x", 1);
+	cr_expect_eq(repair(&file, &undo_file, 0).status, VHDX_E_ARGUMENT);
+	cr_expect_eq(repair(&file, &file, 0).status, VHDX_E_ARGUMENT);
+	expect_equal(m, before, "header 0", "changed");
+	memfile_free(m);
+	memfile_free(before);
+	memfile_free(saved);
 	specimen_end();
 }
 

@@ -205,11 +205,18 @@ static int compare(struct vhd_walk *w, const struct place *places)
 	if (!places[FRONT].is_present)
 		return inspect_say_mend(in, VHDX_PART_HEADERS, VHDX_SEVERITY_WARNING, mending(w), RULE_VHD_005, 0,
 					"there is no copy of the footer in front");
-	if (places[FRONT].status == VHDX_OK && memcmp(places[END].bytes, places[FRONT].bytes, length) != 0)
-		return inspect_say_mend(
-			in, VHDX_PART_HEADERS, VHDX_SEVERITY_WARNING, mending(w), RULE_VHD_028, 0,
-			"the copy of the footer in front differs from the footer at the end; that at the end counts");
+	w->disagree = places[FRONT].status == VHDX_OK && memcmp(places[END].bytes, places[FRONT].bytes, length) != 0;
 	return VHDX_OK;
+}
+
+/* Last: where the file has errors, the copy that does not count may be the right one, and is left. */
+static int tell_difference(struct vhd_walk *w)
+{
+	if (!w->disagree)
+		return VHDX_OK;
+	return inspect_say_mend(w->in, VHDX_PART_HEADERS, VHDX_SEVERITY_WARNING, w->in->has_errors ? VHDX_MEND_NONE : mending(w),
+				RULE_VHD_028, 0,
+				"the copy of the footer in front differs from the footer at the end; that at the end counts");
 }
 
 static int walk(struct vhd_walk *w, struct place *places)
@@ -244,6 +251,8 @@ static int walk(struct vhd_walk *w, struct place *places)
 	status = inspect_vhd_dynamic(w);
 	if (status == VHDX_OK && w->has_bat)
 		status = inspect_vhd_bat(w);
+	if (status == VHDX_OK)
+		status = tell_difference(w);
 	return status == VHDX_OK && w->in->follow != NULL ? w->in->follow->vhd(w->in->follow, w) : status;
 }
 

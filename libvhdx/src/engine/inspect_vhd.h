@@ -24,6 +24,7 @@ struct vhd_walk {
 	uint64_t limit;                      /* blocks end here at the latest: the end footer, or the end of the file */
 	uint8_t footers[2][vhd_footer_size]; /* at the end, in front */
 	bool are_valid[2];
+	bool disagree;                              /* both are valid, but say other things */
 	bool is_short;                              /* the one at the end lacks its last byte: VHD-010 */
 	bool has_foreign;                           /* structures that no footer or header names */
 	bool knows_end;                             /* `file_end` */

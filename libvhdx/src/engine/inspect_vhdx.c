@@ -144,6 +144,8 @@ static int walk(struct vhdx_walk *w)
 		status = inspect_vhdx_metadata(w);
 	if (status == VHDX_OK && w->has_bat && w->has_parameters)
 		status = inspect_vhdx_bat(w);
+	if (status == VHDX_OK)
+		status = inspect_vhdx_tables(w);
 	return status == VHDX_OK && in->follow != NULL ? in->follow->vhdx(in->follow, w) : status;
 }
 

@@ -17,22 +17,23 @@
 
 struct vhdx_walk {
 	struct inspection *in;
-	struct vhdx_image v; /* filled as far as the file tells */
-	bool is_identified;  /* in front */
-	bool has_header;     /* v.header and v.header_slot */
-	bool is_usable;      /* and the header is one that we know */
-	bool has_bad_header; /* the other slot holds none */
-	bool is_pending;     /* a log is pending */
-	bool has_log;        /* and its place is sound */
-	bool has_sequence;   /* and `scan` holds its entries */
-	bool has_bat;        /* v.bat */
-	bool has_metadata;   /* v.metadata */
-	bool has_parameters; /* v.parameters, and all of them are sound */
-	unsigned table_used; /* region table that counts */
-	bool has_table;      /* it is valid */
-	bool has_bad_table;  /* the other one is not as it is */
-	uint64_t file_end;   /* of the last structure; 0: unknown */
-	uint64_t leaked;     /* bytes in places that belong to nothing */
+	struct vhdx_image v;  /* filled as far as the file tells */
+	bool is_identified;   /* in front */
+	bool has_header;      /* v.header and v.header_slot */
+	bool is_usable;       /* and the header is one that we know */
+	bool has_bad_header;  /* the other slot holds none */
+	bool is_pending;      /* a log is pending */
+	bool has_log;         /* and its place is sound */
+	bool has_sequence;    /* and `scan` holds its entries */
+	bool has_bat;         /* v.bat */
+	bool has_metadata;    /* v.metadata */
+	bool has_parameters;  /* v.parameters, and all of them are sound */
+	unsigned table_used;  /* region table that counts */
+	bool has_table;       /* it is valid */
+	bool has_bad_table;   /* the other one is not as it is, and has nothing to say */
+	bool tables_disagree; /* both are valid */
+	uint64_t file_end;    /* of the last structure; 0: unknown */
+	uint64_t leaked;      /* bytes in places that belong to nothing */
 	struct log_scan scan;
 	struct vhdx_error replay; /* why replay fails, when its status is not 0 */
 	uint8_t *page;            /* 64 KiB for one structure */
@@ -43,6 +44,8 @@ struct vhdx_walk {
 int inspect_vhdx_log_find(struct vhdx_walk *w);
 int inspect_vhdx_log(struct vhdx_walk *w);
 int inspect_vhdx_regions(struct vhdx_walk *w);
+/* Last: where valid copies disagree and the file has errors, the one that does not count may be the right one, and is left. */
+int inspect_vhdx_tables(struct vhdx_walk *w);
 int inspect_vhdx_metadata(struct vhdx_walk *w);
 int inspect_vhdx_locator(struct vhdx_walk *w, const struct vhdx_metadata_entry *entry);
 int inspect_vhdx_bat(struct vhdx_walk *w);

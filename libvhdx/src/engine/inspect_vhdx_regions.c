@@ -197,11 +197,19 @@ int inspect_vhdx_regions(struct vhdx_walk *w)
 	w->table_used = used->number;
 	w->has_table = used->is_valid;
 	w->has_bad_table = used->is_valid && memcmp(w->page, w->table, VHDX_TABLE_SIZE) != 0;
-	if (status == VHDX_OK && w->has_bad_table && copies[0].is_valid && copies[1].is_valid)
-		status = inspect_say_mend(in, VHDX_PART_REGIONS, VHDX_SEVERITY_WARNING,
-					  inspect_vhdx_may_mend(w) ? VHDX_MEND_REGION_TABLE : VHDX_MEND_NONE, RULE_VHDX_060,
-					  copies[1].offset, "the two region tables are valid but differ; the first one counts");
+	w->tables_disagree = w->has_bad_table && copies[0].is_valid && copies[1].is_valid;
 	if (w->has_header && w->v.header.log_length != 0)
 		reserve(w, w->v.header.log_offset, w->v.header.log_length);
 	return status == VHDX_OK ? judge_overlap(w, used->offset) : status;
+}
+
+int inspect_vhdx_tables(struct vhdx_walk *w)
+{
+	if (!w->tables_disagree)
+		return VHDX_OK;
+	w->has_bad_table = !w->in->has_errors;
+	return inspect_say_mend(w->in, VHDX_PART_REGIONS, VHDX_SEVERITY_WARNING,
+				w->has_bad_table && inspect_vhdx_may_mend(w) ? VHDX_MEND_REGION_TABLE : VHDX_MEND_NONE,
+				RULE_VHDX_060, VHDX_REGION_TABLE_OFFSET(1),
+				"the two region tables are valid but differ; the first one counts");
 }

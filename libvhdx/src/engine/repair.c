@@ -26,11 +26,19 @@ int repair_step(struct repair *r, enum vhdx_mend mend, enum rule rule, uint64_t 
 
 int repair_begin(struct repair *r, bool *go)
 {
+	uint64_t size;
+
 	*go = r->step_count != 0 && !repair_wants(r, VHDX_REPAIR_DRY_RUN);
 	if (!*go)
 		return VHDX_OK;
 	if (r->options->undo == NULL && !repair_wants(r, VHDX_REPAIR_NO_UNDO))
 		return fail(r->error, VHDX_E_ARGUMENT, "a repair needs an undo file");
+	if (r->options->undo != NULL) { /* an earlier one, or the image itself */
+		int status = file_get_size(r->options->undo, &size, r->error);
+
+		if (status < 0 || size != 0)
+			return status < 0 ? status : fail(r->error, VHDX_E_ARGUMENT, "the undo file is not empty");
+	}
 	r->undo = (struct undo){ .env = &r->env,
 				 .file = r->file,
 				 .undo = r->options->undo,

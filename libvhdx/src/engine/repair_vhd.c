@@ -27,7 +27,8 @@ struct plan {
 
 static bool is_wrong_in_front(const struct vhd_walk *w)
 {
-	return w->is_at_end &&
+	/* where both are valid and the file has errors, that in front may be the right one */
+	return w->is_at_end && !(w->are_valid[FRONT] && w->in->has_errors) &&
 	       (!w->are_valid[FRONT] || memcmp(w->footers[FRONT], w->footers[END], vhd_footer_size - w->is_short) != 0);
 }
 
@@ -131,6 +132,19 @@ static int check_last_sector(struct plan *p)
 	return usage_scan(&w->base, w->dynamic.table_offset, w->block_count * vhd_bat_entry_size, visit, p, p->r->error);
 }
 
+/* The text of a parent locator may stand where the copy in front is lost. */
+static int check_front(const struct plan *p)
+{
+	for (unsigned i = 0; p->front && i < VHD_LOCATOR_COUNT; i++) {
+		const struct vhd_locator *l = &p->w->dynamic.locators[i];
+
+		if (l->platform_code != 0 && l->data_length != 0 && l->data_offset < vhd_footer_size)
+			return unsupported(p->r->error, RULE_VHD_056, l->data_offset,
+					   "a parent locator stands where the copy of the footer comes");
+	}
+	return VHDX_OK;
+}
+
 int repair_vhd(struct inspect_follow *follow, struct vhd_walk *w)
 {
 	struct plan p = { .r = (struct repair *)follow, .w = w };
@@ -145,7 +159,9 @@ int repair_vhd(struct inspect_follow *follow, struct vhd_walk *w)
 	p.front = is_wrong_in_front(w);
 	p.old_size = w->in->size;
 	place_footer(&p);
-	status = check_last_sector(&p);
+	status = check_front(&p);
+	if (status == VHDX_OK)
+		status = check_last_sector(&p);
 	if (status == VHDX_OK)
 		status = tell(&p);
 	if (status == VHDX_OK)

@@ -9,7 +9,7 @@
 #include "format/undo.h"
 #include "io/file.h"
 
-enum { FRONT = 320 * 1024, BACK = 512 };
+enum { FRONT = 320 * 1024, BACK = 512, PAGE = 65536, SECTOR = 512, OTHERS = 32 << 20 };
 
 /*
  * What changes whenever an image is written: the header section of a VHDX; of a VHD, its beginning and the footer at its end, which moves with every new block.
@@ -23,6 +23,82 @@ static int fingerprint(const struct vhdx_file *file, uint8_t *buffer, uint64_t s
 		return status;
 	status = file_read(file, buffer, BACK, size - BACK, error);
 	*crc = crc32c(*crc, buffer, BACK);
+	return status;
+}
+
+/* Goes to the next record; its bytes stand at `*at` in the undo file. False behind the last one. */
+static bool next_record(struct undo *u, uint64_t *at, struct undo_record *record, int *status, struct vhdx_error *error)
+{
+	uint8_t bytes[UNDO_RECORD];
+
+	if (*status < 0 || *at >= u->end)
+		return false;
+	*status = file_read(u->undo, bytes, sizeof(bytes), *at, error);
+	if (*status == VHDX_OK)
+		*status = undo_record_decode(record, bytes, u->old_size, *at, error);
+	*at += UNDO_RECORD;
+	return *status == VHDX_OK;
+}
+
+/* A range of the file as it is; pages of zeros do not count, be they holes or not. */
+static int add_range(struct undo *u, uint64_t place, uint64_t end, uint32_t *crc, struct vhdx_error *error)
+{
+	int status = VHDX_OK;
+
+	for (uint64_t part; status == VHDX_OK && place < end; place += part) {
+		struct vhdx_file_extent extent;
+
+		status = file_extent(u->file, &extent, place, end - place, error);
+		if (status < 0)
+			break;
+		part = extent.length;
+		if (extent.is_hole)
+			continue;
+		part = min_u64(part, PAGE - place % PAGE);
+		status = file_read(u->file, u->buffer + 8, (size_t)part, place, error);
+		put_le64(u->buffer, place);
+		if (status == VHDX_OK && !bytes_are_zero(u->buffer + 8, (size_t)part))
+			*crc = crc32c(*crc, u->buffer, 8 + (size_t)part);
+	}
+	return status;
+}
+
+/* What undoing would write over, as it is now: nothing else may have come there. */
+static int add_records(struct undo *u, uint64_t size, uint32_t *crc, struct vhdx_error *error)
+{
+	struct undo_record record;
+	int status = VHDX_OK;
+
+	for (uint64_t at = UNDO_RECORDS; next_record(u, &at, &record, &status, error);) {
+		status = add_range(u, record.file_offset, min_u64(record.file_offset + record.length, size), crc, error);
+		at += record.is_zero ? 0 : record.length;
+	}
+	return status;
+}
+
+/* What stands in the front of the file and is in no record. A repair leaves it alone, so an undo file that came to no end can be told from one of another file. */
+static int fingerprint_others(struct undo *u, uint32_t *crc, struct vhdx_error *error)
+{
+	uint8_t *touched = memory_zeroed(u->env, OTHERS / SECTOR);
+	struct undo_record record;
+	uint64_t size = 0;
+	int status = touched == NULL ? fail_memory(error) : file_get_size(u->file, &size, error);
+
+	size = min_u64(size, min_u64(u->old_size, OTHERS));
+	*crc = 0;
+	for (uint64_t at = UNDO_RECORDS; next_record(u, &at, &record, &status, error);) {
+		for (uint64_t place = round_down(record.file_offset, SECTOR);
+		     place < min_u64(record.file_offset + record.length, size); place += SECTOR)
+			touched[place / SECTOR] = 1;
+		at += record.is_zero ? 0 : record.length;
+	}
+	for (uint64_t from = 0, end; status == VHDX_OK && from < size; from = end) {
+		for (end = from; end < size && touched[end / SECTOR] == touched[from / SECTOR];)
+			end = min_u64(end + SECTOR, size);
+		if (touched[from / SECTOR] == 0)
+			status = add_range(u, from, end, crc, error);
+	}
+	memory_release(u->env, touched);
 	return status;
 }
 
@@ -93,7 +169,7 @@ static int put_block(struct undo *u, uint64_t place, struct vhdx_error *error)
 
 int undo_seal(struct undo *u, struct vhdx_error *error)
 {
-	struct undo_header header = { u->old_size, u->end };
+	struct undo_header header = { u->old_size, u->end, 0 };
 	int status;
 
 	if (u->undo == NULL)
@@ -102,6 +178,8 @@ int undo_seal(struct undo *u, struct vhdx_error *error)
 	status = file_write(u->undo, u->buffer, UNDO_RECORDS, 0, error);
 	if (status == VHDX_OK)
 		status = file_flush(u->undo, error);
+	if (status == VHDX_OK)
+		status = fingerprint_others(u, &header.others, error);
 	undo_header_encode(u->buffer, &header);
 	return status == VHDX_OK ? put_block(u, 0, error) : status;
 }
@@ -116,6 +194,8 @@ int undo_finish(struct undo *u, struct vhdx_error *error)
 	status = file_get_size(u->file, &done.new_size, error);
 	if (status == VHDX_OK)
 		status = fingerprint(u->file, u->buffer, done.new_size, &done.fingerprint, error);
+	if (status == VHDX_OK)
+		status = add_records(u, done.new_size, &done.fingerprint, error);
 	if (status < 0)
 		return status;
 	undo_done_encode(u->buffer, &done);
@@ -133,16 +213,11 @@ static int pass_over(struct undo *u, bool apply, struct vhdx_error *error)
 {
 	int status = VHDX_OK;
 
-	for (uint64_t at = UNDO_RECORDS; status == VHDX_OK && at < u->end;) {
-		uint8_t *bytes = u->buffer + UNDO_RECORD;
-		struct undo_record record;
+	struct undo_record record;
 
-		status = file_read(u->undo, u->buffer, UNDO_RECORD, at, error);
-		if (status == VHDX_OK)
-			status = undo_record_decode(&record, u->buffer, u->old_size, at, error);
-		if (status < 0)
-			break;
-		at += UNDO_RECORD;
+	for (uint64_t at = UNDO_RECORDS; next_record(u, &at, &record, &status, error);) {
+		uint8_t *bytes = u->buffer + UNDO_RECORD;
+
 		if (record.is_zero) {
 			if (apply && !file_try_punch(u->file, record.file_offset, record.length))
 				status = file_zero(u->file, record.file_offset, record.length, error);
@@ -159,28 +234,51 @@ static int pass_over(struct undo *u, bool apply, struct vhdx_error *error)
 }
 
 /* Whether the file is what the repair left, or putting back has begun already. */
-static int check_state(struct undo *u, struct vhdx_error *error)
+static int check_state(struct undo *u, uint32_t others, struct vhdx_error *error)
 {
 	struct undo_done done;
 	uint8_t block[UNDO_BLOCK];
 	uint64_t size = 0;
 	uint32_t crc = 0;
-	int status = file_read(u->undo, block, sizeof(block), UNDO_BEGUN, error);
+	int status = fingerprint_others(u, &crc, error);
 
+	if (status == VHDX_OK && crc != others)
+		return fail(error, VHDX_E_ARGUMENT, "the file was changed after its repair, or is another one");
+	if (status == VHDX_OK)
+		status = file_read(u->undo, block, sizeof(block), UNDO_BEGUN, error);
 	if (status < 0 || undo_begun_present(block))
 		return status;
+	crc = 0;
 	status = file_read(u->undo, block, sizeof(block), UNDO_DONE, error);
-	if (status < 0 || !undo_done_decode(&done, block)) /* a crash in the middle of the repair */
+	if (status < 0 || bytes_are_zero(block, sizeof(block))) /* a crash in the middle of the repair */
 		return status;
+	if (!undo_done_decode(&done, block))
+		return fail_at(error, VHDX_E_DAMAGED, "", UNDO_DONE,
+			       "the undo file is damaged where it says what the repair has left");
 	status = file_get_size(u->file, &size, error);
 	if (status == VHDX_OK)
 		status = fingerprint(u->file, u->buffer, size, &crc, error);
+	if (status == VHDX_OK)
+		status = add_records(u, size, &crc, error);
 	if (status == VHDX_OK && (size != done.new_size || crc != done.fingerprint))
 		status = fail(error, VHDX_E_ARGUMENT, "the file was changed after its repair, or is another one");
 	return status;
 }
 
-static int put_back(struct undo *u, struct vhdx_error *error)
+/* A file that was changed since and was put back for all that is the one that it may be put back to again. */
+static int renew_header(struct undo *u, struct undo_header *header, struct vhdx_error *error)
+{
+	uint32_t others;
+	int status = fingerprint_others(u, &others, error);
+
+	if (status < 0 || others == header->others)
+		return status;
+	header->others = others;
+	undo_header_encode(u->buffer, header);
+	return put_block(u, 0, error);
+}
+
+static int put_back(struct undo *u, struct undo_header *header, struct vhdx_error *error)
 {
 	uint64_t size;
 	int status;
@@ -196,6 +294,8 @@ static int put_back(struct undo *u, struct vhdx_error *error)
 	if (status == VHDX_OK)
 		status = file_flush(u->file, error);
 	/* from now on a file that is another one than this has been changed since */
+	if (status == VHDX_OK)
+		status = renew_header(u, header, error);
 	if (status == VHDX_OK)
 		status = undo_finish(u, error);
 	memset(u->buffer, 0, UNDO_BLOCK);
@@ -216,12 +316,12 @@ int undo_restore(const struct vhdx_file *file, const struct vhdx_file *undo, uns
 	if (status == VHDX_OK) {
 		u.old_size = header.old_size;
 		u.end = header.end;
-		status = (flags & VHDX_UNDO_CHANGED) != 0 ? VHDX_OK : check_state(&u, error);
+		status = (flags & VHDX_UNDO_CHANGED) != 0 ? VHDX_OK : check_state(&u, header.others, error);
 	}
 	if (status == VHDX_OK)
 		status = pass_over(&u, false, error);
 	if (status == VHDX_OK)
-		status = put_back(&u, error);
+		status = put_back(&u, &header, error);
 	undo_release(&u);
 	return status;
 }

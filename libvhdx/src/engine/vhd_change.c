@@ -151,6 +151,7 @@ static void take_over(struct change *c, uint64_t old_end, uint64_t end)
 	v->dynamic = c->dynamic;
 	v->footer.current_size = get_be64(c->footer + vhd_footer_current_size_at);
 	v->footer.data_offset = get_be64(c->footer + vhd_footer_data_offset_at);
+	v->footer.geometry = vhd_geometry_of(v->footer.current_size);
 	memcpy(v->footer.unique_id.bytes, c->footer + vhd_footer_unique_id_at, 16);
 	v->base.data_identity = v->footer.unique_id;
 	v->base.disk_size = v->footer.current_size;
@@ -177,12 +178,15 @@ static int switch_over(struct change *c, struct vhdx_error *error)
 	if (status == VHDX_OK &&
 	    c->moves) /* durable before a footer names it; with the end overwritten, the copy in front counts */
 		status = barrier(c, BARRIER_VHD_STRUCTURES_BEFORE_FOOTER, error);
-	if (status == VHDX_OK)
+	if (status == VHDX_OK) {
 		status = vhd_write_footer(c->w, end, error);
+		if (status < 0) /* it may stand at the end and count there: nothing may be written over what it names */
+			(void)writing_flush_failed(&c->v->base, error);
+	}
 	if (status < 0) {
 		memcpy(c->w->footer, old, sizeof(old));
 		mutex_lock(&c->v->base.cache->fill);
-		c->w->stale_end = max_u64(c->w->stale_end, end + VHD_SECTOR);
+		c->w->stale_end = max_u64(c->w->stale_end, c->v->base.view.size);
 		vhd_set_end(c->w, old_end);
 		mutex_unlock(&c->v->base.cache->fill);
 		atomic_fetch_add(&c->v->base.writing->change, 1); /* the footer is due */
@@ -306,6 +310,14 @@ static int resize_fixed(struct change *c, uint64_t size, struct vhdx_error *erro
 		status = writing_put(&v->base, NULL, gap - old, old, error);
 	if (status == VHDX_OK && size < o.footer_at)
 		status = file_read(&v->base.view.file, o.under, sizeof(o.under), size, error);
+	if (status == VHDX_OK && size < o.footer_at && o.footer_at - size < vhd_footer_size) {
+		/* the new one covers a part of the old one, which has a copy behind it meanwhile */
+		status = writing_put(&v->base, o.footer, sizeof(o.footer), round_up(o.end, VHD_SECTOR), error);
+		if (status == VHDX_OK)
+			status = barrier(c, BARRIER_VHD_FOOTER_MOVED, error);
+		if (status < 0)
+			return take_back(c, &o, status);
+	}
 	if (status < 0)
 		return status;
 	status = writing_put(&v->base, c->footer, sizeof(c->footer), size, error);
@@ -318,6 +330,7 @@ static int resize_fixed(struct change *c, uint64_t size, struct vhdx_error *erro
 	if (status < 0)
 		return take_back(c, &o, status);
 	v->base.disk_size = v->footer.current_size = size;
+	v->footer.geometry = vhd_geometry_of(size);
 	v->blocks_limit = size;
 	v->base.view.size = size + VHD_SECTOR;
 	return barrier(c, BARRIER_VHD_COMMIT, error);
@@ -419,8 +432,11 @@ int vhd_set_image(struct image *image, const struct image_settings *settings, st
 		status = switch_over(&c, error);
 	else if (status == VHDX_OK) {
 		status = writing_put(image, c.footer, sizeof(c.footer), v->blocks_limit, error);
-		if (status == VHDX_OK)
+		if (status == VHDX_OK) {
+			memcpy(v->footer.unique_id.bytes, c.footer + vhd_footer_unique_id_at, 16);
+			image->data_identity = v->footer.unique_id;
 			status = barrier(&c, BARRIER_VHD_COMMIT, error);
+		}
 	}
 	for (unsigned i = 0; i < c.text_count; i++)
 		memory_release(image->env, c.texts[i].bytes);

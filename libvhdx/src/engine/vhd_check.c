@@ -31,7 +31,8 @@ static int check_block(struct check *c, uint64_t block, uint32_t entry, struct v
 		return !claims_hit(&c->claims, offset, length)
 			       ? VHDX_OK
 			       : broken(error, RULE_VHD_070, c->v->dynamic.table_offset + block * 4,
-					"block %" PRIu64 " at 0x%" PRIx64 " overlaps another one", block, offset);
+					"block %" PRIu64 " at 0x%" PRIx64 " overlaps another one or a parent locator", block,
+					offset);
 	status = vhd_check_entry(c->v, block, entry, error);
 	return status == VHDX_OK ? claims_add(&c->claims, offset, length, error) : status;
 }
@@ -74,6 +75,21 @@ static int check_locators(const struct vhd_image *v, struct vhdx_error *error)
 	return VHDX_OK;
 }
 
+/* So that a block over the text of one is found: to write the block would destroy it. */
+static int claim_locators(struct check *c, struct vhdx_error *error)
+{
+	const struct vhd_image *v = c->v;
+	int status = VHDX_OK;
+
+	for (unsigned i = 0; status == VHDX_OK && v->base.type == VHDX_TYPE_DIFFERENCING && i < VHD_LOCATOR_COUNT; i++) {
+		const struct vhd_locator *l = &v->dynamic.locators[i];
+
+		if (l->platform_code != 0 && l->data_length != 0 && range_fits(l->data_offset, l->data_length, v->base.view.size))
+			status = claims_add(&c->claims, l->data_offset, l->data_length, error);
+	}
+	return status;
+}
+
 int vhd_check_blocks(struct vhd_writer *w, struct vhdx_error *error)
 {
 	struct check c = { .v = w->v, .claims = { .env = w->v->base.env } };
@@ -84,6 +100,8 @@ int vhd_check_blocks(struct vhd_writer *w, struct vhdx_error *error)
 	mutex_lock(&w->allocation);
 	if (!atomic_load(&w->blocks_are_good)) {
 		status = check_locators(w->v, error);
+		if (status == VHDX_OK)
+			status = claim_locators(&c, error);
 		if (status == VHDX_OK)
 			status = scan(&c, error);
 		if (status == VHDX_OK && c.claims.is_full)

@@ -18,14 +18,24 @@
 
 enum { ALIGN = 4096, MOST_BLOCKS = 1 << 22 };
 #define BATCH (64 * MIB)
-#define NO_BLOCK UINT64_MAX
+#define NO_BLOCK UINT32_MAX
 
-/* A block, or a structure that stays. */
+/* A block, or a structure that stays: 16 bytes, of which a file decides how many there are. */
 struct item {
 	uint64_t file_offset;
-	uint64_t length;
-	uint64_t block;
+	uint32_t sectors;
+	uint32_t block;
 };
+
+static uint64_t item_length(const struct item *item)
+{
+	return (uint64_t)item->sectors * VHD_SECTOR;
+}
+
+static uint64_t item_end(const struct item *item)
+{
+	return item->file_offset + item_length(item);
+}
 
 struct compact {
 	struct vhd_image *v;
@@ -45,13 +55,13 @@ static uint64_t block_length(const struct vhd_image *v)
 	return (uint64_t)v->bitmap_size + v->base.block_size;
 }
 
-static int add_item(struct compact *k, uint64_t file_offset, uint64_t length, uint64_t block, struct vhdx_error *error)
+static int add_item(struct compact *k, uint64_t file_offset, uint64_t length, uint32_t block, struct vhdx_error *error)
 {
 	if (k->count == MOST_BLOCKS)
 		return fail(error, VHDX_E_UNSUPPORTED, "more than %d blocks", MOST_BLOCKS);
 	if (!memory_grow(k->v->base.env, (void **)&k->items, k->count, sizeof(*k->items)))
 		return fail_memory(error);
-	k->items[k->count++] = (struct item){ file_offset, length, block };
+	k->items[k->count++] = (struct item){ file_offset, (uint32_t)(length / VHD_SECTOR), block };
 	return VHDX_OK;
 }
 
@@ -108,7 +118,7 @@ static int judge_block(struct compact *k, uint64_t block, struct vhdx_error *err
 	if (status < 0)
 		return status;
 	if (verdict == VERDICT_KEEP)
-		return add_item(k, (uint64_t)entry * VHD_SECTOR, block_length(v), block, error);
+		return add_item(k, (uint64_t)entry * VHD_SECTOR, block_length(v), (uint32_t)block, error);
 	result->blocks_unused += verdict == VERDICT_UNUSED;
 	result->blocks_zero += verdict == VERDICT_ZERO;
 	result->blocks_equal += verdict == VERDICT_EQUAL;
@@ -131,11 +141,10 @@ static int check_places(const struct compact *k, struct vhdx_error *error)
 	for (size_t i = 0; i < k->count; i++) {
 		const struct item *item = &k->items[i];
 
-		if (last != NULL && item->file_offset < last->file_offset + last->length &&
-		    (item->block != NO_BLOCK || last->block != NO_BLOCK))
+		if (last != NULL && item->file_offset < item_end(last) && (item->block != NO_BLOCK || last->block != NO_BLOCK))
 			return broken(error, RULE_VHD_070, item->file_offset, "a block shares bytes with %s from here on",
 				      item->block != NO_BLOCK && last->block != NO_BLOCK ? "another one" : "a structure");
-		if (last == NULL || item->file_offset + item->length > last->file_offset + last->length)
+		if (last == NULL || item_end(item) > item_end(last))
 			last = item;
 	}
 	return VHDX_OK;
@@ -218,8 +227,8 @@ static int move(struct compact *k, struct item *item, uint64_t to, struct vhdx_e
 	if (status < 0)
 		return status;
 	k->low = item->file_offset;
-	k->pending += item->length;
-	k->moved += item->length;
+	k->pending += item_length(item);
+	k->moved += item_length(item);
 	if (k->pending >= BATCH)
 		status = commit(k, error);
 	return status == VHDX_OK
@@ -233,8 +242,8 @@ static bool fits(const struct vhd_image *v, uint64_t start, uint64_t end, uint64
 	*to = round_up(start + v->bitmap_size, ALIGN) - v->bitmap_size;
 	if (end >= block_length(v) && *to <= end - block_length(v))
 		return true;
-	*to = start;
-	return end >= block_length(v) && start <= end - block_length(v);
+	*to = round_up(start, VHD_SECTOR); /* a locator may end anywhere, and an entry counts sectors */
+	return end >= block_length(v) && *to <= end - block_length(v);
 }
 
 struct gap {
@@ -245,7 +254,7 @@ struct gap {
 static bool next_room(const struct compact *k, struct gap *g, size_t last, uint64_t *to)
 {
 	for (; g->after < last; g->after++) {
-		uint64_t end = k->items[g->after].file_offset + k->items[g->after].length;
+		uint64_t end = item_end(&k->items[g->after]);
 
 		g->start = max_u64(g->start, end);
 		if (fits(k->v, g->start, k->items[g->after + 1].file_offset, to))
@@ -260,7 +269,7 @@ static uint64_t end_of(const struct compact *k, size_t last)
 	uint64_t end = 0;
 
 	for (size_t i = 0; i <= last; i++)
-		end = max_u64(end, k->items[i].file_offset + k->items[i].length);
+		end = max_u64(end, item_end(&k->items[i]));
 	return end;
 }
 
@@ -276,7 +285,7 @@ static int move_blocks(struct compact *k, uint64_t *end, struct vhdx_error *erro
 		if (k->w != NULL)
 			status = move(k, &k->items[last], to, error);
 		k->c->result.blocks_moved += status == VHDX_OK;
-		gap.start = to + k->items[last].length;
+		gap.start = to + item_length(&k->items[last]);
 		k->items[last--].file_offset = to;
 	}
 	*end = max_u64(gap.start, end_of(k, last));
@@ -290,7 +299,7 @@ static void give_back_gaps(const struct compact *k)
 	for (size_t i = 0; i + 1 < k->count; i++) {
 		uint64_t next = k->items[i + 1].file_offset;
 
-		end = max_u64(end, k->items[i].file_offset + k->items[i].length);
+		end = max_u64(end, item_end(&k->items[i]));
 		if (next > end && next - end >= k->v->base.block_size)
 			(void)file_punch(&k->v->base.view.file, end, next - end, &(struct vhdx_error){ .status = 0 });
 	}
@@ -364,7 +373,7 @@ static int list_in_order(struct compact *k, struct order *order, struct vhdx_err
 
 	qsort(k->items, k->count, sizeof(*k->items), by_block);
 	for (size_t i = 0; status == VHDX_OK && i < k->count && k->items[i].block != NO_BLOCK; i++)
-		status = order_add(order, (uint32_t)k->items[i].block, (uint32_t)(k->items[i].file_offset / VHD_SECTOR), error);
+		status = order_add(order, k->items[i].block, (uint32_t)(k->items[i].file_offset / VHD_SECTOR), error);
 	return status == VHDX_OK ? order_start(order, error) : status;
 }
 

@@ -398,6 +398,10 @@ static int count_entries(void *context, const uint8_t *bytes, uint64_t at, uint6
 	struct vhdx_error ignored;
 
 	(void)error;
+	if (bytes == NULL) { /* entries of 0, which is no place */
+		c->usage->blocks_damaged += min_u64(length / 4, v->block_count - at / 4);
+		return VHDX_OK;
+	}
 	for (uint64_t i = 0; i + 4 <= length; i += 4) {
 		uint64_t block = (at + i) / 4, stride = (uint64_t)v->bitmap_size + v->base.block_size;
 		uint32_t entry = bytes == NULL ? 0 : get_be32(bytes + i);

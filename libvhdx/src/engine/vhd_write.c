@@ -23,6 +23,7 @@ struct job {
 	const void *buffer;     /* NULL: zeros */
 	uint64_t in_block;
 	uint64_t length;
+	bool is_placed;
 };
 
 static bool is_differencing(const struct job *j)
@@ -183,6 +184,38 @@ void vhd_set_end(struct vhd_writer *w, uint64_t end)
 	w->v->base.view.size = round_up(end + VHD_SECTOR, DATA_ALIGN);
 }
 
+/* Back to how it was when nobody has allocated since; else the space is lost. */
+static void cancel(const struct job *j, uint64_t old_end)
+{
+	uint64_t end = j->bitmap_offset + j->v->bitmap_size + j->v->base.block_size;
+
+	mutex_lock(&j->v->base.cache->fill);
+	if (j->w->end == end) {
+		j->w->stale_end = max_u64(j->w->stale_end, end);
+		vhd_set_end(j->w, old_end);
+	}
+	mutex_unlock(&j->v->base.cache->fill);
+	count_change(j->w);
+}
+
+/* A block ends with what a guest likes, a footer too: it must not be what the file ends with while ours is not behind it. */
+static int lengthen(struct vhd_writer *w, struct vhdx_error *error)
+{
+	struct image *base = &w->v->base;
+	uint64_t size;
+	int status;
+
+	mutex_lock(&base->cache->fill);
+	status = file_get_size(&base->view.file, &size, error);
+	if (status == VHDX_OK && size < base->view.size) {
+		status = file_set_size(&base->view.file, base->view.size, error);
+		if (status < 0)
+			(void)writing_failed(base, error);
+	}
+	mutex_unlock(&base->cache->fill);
+	return status;
+}
+
 /* The end of the file for a new block. */
 static int allocate(struct job *j, uint64_t *old_end, struct vhdx_error *error)
 {
@@ -202,26 +235,17 @@ static int allocate(struct job *j, uint64_t *old_end, struct vhdx_error *error)
 	if (status == VHDX_OK) {
 		stale = w->stale_end > data ? min_u64(w->stale_end, end) - data : 0;
 		vhd_set_end(w, end);
+		j->is_placed = true;
 	}
 	mutex_unlock(&j->v->base.cache->fill);
-	if (stale != 0)
+	if (status == VHDX_OK)
+		status = lengthen(w, error);
+	if (status == VHDX_OK && stale != 0)
 		status = writing_put(&j->v->base, NULL, stale, data, error);
 	mutex_unlock(&w->allocation);
+	if (status < 0 && j->is_placed)
+		cancel(j, *old_end);
 	return status;
-}
-
-/* Back to how it was when nobody has allocated since; else the space is lost. */
-static void cancel(const struct job *j, uint64_t old_end)
-{
-	uint64_t end = j->bitmap_offset + j->v->bitmap_size + j->v->base.block_size;
-
-	mutex_lock(&j->v->base.cache->fill);
-	if (j->w->end == end) {
-		j->w->stale_end = max_u64(j->w->stale_end, end);
-		vhd_set_end(j->w, old_end);
-	}
-	mutex_unlock(&j->v->base.cache->fill);
-	count_change(j->w);
 }
 
 /* The block and its footer are written by the next commit; its BAT entry after them: VHD-096. */

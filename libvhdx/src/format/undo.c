@@ -7,7 +7,7 @@
 #include "base/checked.h"
 #include "base/crc32c.h"
 
-enum { VERSION = 1, ZEROS = 1 };
+enum { VERSION = 2, HEADER = 40, ZEROS = 1 };
 
 void undo_header_encode(uint8_t *bytes, const struct undo_header *header)
 {
@@ -16,12 +16,13 @@ void undo_header_encode(uint8_t *bytes, const struct undo_header *header)
 	put_le32(bytes + 8, VERSION);
 	put_le64(bytes + 16, header->old_size);
 	put_le64(bytes + 24, header->end);
-	put_le32(bytes + 12, crc32c(0, bytes, 32));
+	put_le32(bytes + 32, header->others);
+	put_le32(bytes + 12, crc32c(0, bytes, HEADER));
 }
 
 int undo_header_decode(struct undo_header *out, const uint8_t *bytes, struct vhdx_error *error)
 {
-	uint8_t copy[32];
+	uint8_t copy[HEADER];
 
 	memcpy(copy, bytes, sizeof(copy));
 	put_le32(copy + 12, 0);
@@ -29,7 +30,7 @@ int undo_header_decode(struct undo_header *out, const uint8_t *bytes, struct vhd
 		return fail(error, VHDX_E_NOT_IMAGE, "this is no undo file, or one that was never finished");
 	if (get_le32(bytes + 8) != VERSION)
 		return fail(error, VHDX_E_UNSUPPORTED, "the undo file has version %u, not %d", get_le32(bytes + 8), VERSION);
-	*out = (struct undo_header){ get_le64(bytes + 16), get_le64(bytes + 24) };
+	*out = (struct undo_header){ get_le64(bytes + 16), get_le64(bytes + 24), get_le32(bytes + 32) };
 	return VHDX_OK;
 }
 
