@@ -450,6 +450,8 @@ refuse 2 "wants one FILE" vhdx-compact
 refuse 2 "wants one FILE" vhdx-compact a b
 refuse 2 "--share would change" vhdx-compact --share base.vhdx
 refuse 2 "is no option" vhdx-compact --fast base.vhdx
+refuse 2 "may hold anything" vhdx-compact --ignore-parent-identity child.vhdx
+expect 0 vhdx-compact --estimate --ignore-parent-identity child.vhdx
 expect 0 vhdx-compact --estimate --share base.vhdx
 mv base.vhdx moved.vhdx
 refuse 1 "base.vhdx" vhdx-compact child.vhdx

@@ -91,6 +91,8 @@ quiet
 blockdev --flushbufs "$device"
 cmp -n 20971520 device.img disk.raw || fail "the device holds something else"
 cmp -i 20971520 device.img before.img || fail "the device was written beyond the disk"
+refuse 1 "holds a part of the source" vhdx-convert -f device.img "$device"
+refuse 1 "holds a part of the source" vhdx-convert -f --share "$device" "$device"
 expect 0 vhdx-convert -q "$device" --size 30M b.vhdx
 cmp -n 20971520 <(vhdx-convert b.vhdx -) disk.raw || fail "a device as source"
 truncate -s 40M large.raw

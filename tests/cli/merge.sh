@@ -81,6 +81,15 @@ refuse 2 "not for changing" vhdx-merge --no-parents b.vhdx
 expect 0 vhdx-merge -q --force b.vhdx
 shows c.vhdx c.raw
 expect 1 vhdx-convert other.vhdx out.raw
+# also where the file is that changes, when that is another directory
+for format in vhdx vhd; do
+	mkdir vms snap
+	vhdx-create -q vms/base.$format 8M
+	vhdx-create -q --parent vms/base.$format vms/other.$format
+	vhdx-create -q --parent vms/base.$format snap/child.$format
+	refuse 1 "other.$format is another child" vhdx-merge snap/child.$format
+	clean
+done
 ok "other children are not orphaned unasked"
 
 chain vhdx a b c

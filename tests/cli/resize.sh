@@ -39,6 +39,7 @@ done
 refuse 1 "64 TiB" vhdx-resize disk.vhdx 65T
 refuse 2 "wants FILE" vhdx-resize disk.vhdx
 refuse 2 "wants FILE" vhdx-resize --to-minimum disk.vhdx 1G
+refuse 2 "may hold anything" vhdx-resize --ignore-parent-identity disk.vhdx 1G
 expect 0 vhdx-resize -n disk.vhdx 2G
 printed "disk.vhdx: would have 2 GiB, was 1 GiB"
 [ "$(size_of disk.vhdx)" = 1073741824 ] || fail "a dry run changes the size"
@@ -77,6 +78,10 @@ for format in vhdx vhd; do
 	expect 0 vhdx-inspect leaf.$format
 	vhdx-create -q stranger.$format 10M
 	refuse 1 "not the parent" vhdx-set --parent stranger.$format child.$format
+	refuse 1 "is the disk itself" vhdx-set -q --any-parent --parent child.$format child.$format
+	expect 0 vhdx-create -q --parent child.$format grandchild.$format
+	refuse 1 "is the disk itself, or has it" vhdx-set -q --any-parent --parent grandchild.$format child.$format
+	rm grandchild.$format
 	expect 0 vhdx-set -q --any-parent --parent stranger.$format child.$format
 	expect 0 vhdx-inspect leaf.$format
 	refuse 1 "has no parent" vhdx-set --parent stranger.$format sub/moved.$format

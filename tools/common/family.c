@@ -96,6 +96,13 @@ void family_find(struct family *family, const vhdx_disk *chain, unsigned levels,
 	for (size_t i = 0; i < more_count; i++)
 		look_at(&s, more[i]);
 	(void)sys_list(directory, look_at_image, &s);
+	for (unsigned level = 0; level < levels; level++) { /* what is seen twice counts once */
+		char *other = directory_of(vhdx_level_file(chain, level)->name);
+
+		if (strcmp(other, directory) != 0)
+			(void)sys_list(other, look_at_image, &s);
+		free(other);
+	}
 	free(directory);
 }
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -150,6 +151,64 @@ bool sys_device_in_use(const char *path)
 	if (descriptor >= 0)
 		close(descriptor);
 	return descriptor < 0 && errno == EBUSY;
+}
+
+/* The place of a block device in sysfs, where partitions stand inside their disks. NULL when there is none. */
+static char *device_node(dev_t number)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "/sys/dev/block/%u:%u", major(number), minor(number));
+	return realpath(name, NULL);
+}
+
+static bool is_inside(const char *inner, const char *outer)
+{
+	size_t length = strlen(outer);
+
+	return strncmp(inner, outer, length) == 0 && (inner[length] == '\0' || inner[length] == '/');
+}
+
+/* Of the device at `node`, or of the disk that it is a partition of. */
+static bool is_backed_by(const char *node, const struct stat *file)
+{
+	bool found = false;
+
+	for (unsigned up = 0; up < 2 && !found; up++) {
+		char name[4096], backing[4096] = "";
+		struct stat status;
+		FILE *stream;
+
+		if (snprintf(name, sizeof(name), "%s%s/loop/backing_file", node, up == 0 ? "" : "/..") >= (int)sizeof(name))
+			return false;
+		stream = fopen(name, "re");
+		if (stream == NULL)
+			continue;
+		if (fgets(backing, sizeof(backing), stream) != NULL)
+			backing[strcspn(backing, "\n")] = '\0';
+		fclose(stream);
+		found = stat(backing, &status) == 0 && status.st_dev == file->st_dev && status.st_ino == file->st_ino;
+	}
+	return found;
+}
+
+bool sys_device_holds(const char *device, const char *path)
+{
+	struct stat own, other;
+	char *node, *second;
+	bool holds;
+
+	if (stat(device, &own) != 0 || stat(path, &other) != 0 || !S_ISBLK(own.st_mode))
+		return false;
+	if (S_ISBLK(other.st_mode) && own.st_rdev == other.st_rdev)
+		return true;
+	node = device_node(own.st_rdev);
+	second = S_ISBLK(other.st_mode) ? device_node(other.st_rdev) : NULL;
+	holds = node != NULL &&
+		(second != NULL ? is_inside(node, second) || is_inside(second, node) : is_backed_by(node, &other));
+	free(node);
+	free(second);
+	return holds;
 }
 
 const char *sys_temporary_directory(void)

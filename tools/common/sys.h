@@ -51,6 +51,8 @@ bool sys_link(const char *from, const char *to);
 void sys_sync_directory(const char *path);
 /* Whether a block device is mounted, or otherwise somebody's alone. */
 bool sys_device_in_use(const char *path);
+/* Whether writing to a block device would change `path`: the same one, a partition of it or it of that, or the file behind a loop device. Linux. */
+bool sys_device_holds(const char *device, const char *path);
 /* Where temporary files go, without a separator at the end. */
 const char *sys_temporary_directory(void);
 /* A reader that went away shows as a failed write instead of ending the process. */

@@ -261,6 +261,13 @@ bool sys_device_in_use(const char *path)
 	return false;
 }
 
+bool sys_device_holds(const char *device, const char *path)
+{
+	(void)device;
+	(void)path;
+	return false;
+}
+
 const char *sys_temporary_directory(void)
 {
 	static char text[3 * MAX_PATH + 4];

@@ -97,6 +97,9 @@ static int parse(struct request *request, int argc, char **argv)
 	request->image = request->progress.label = argv[optind];
 	if ((request->flags & VHDX_COMPACT_ESTIMATE) != 0)
 		return TOOL_DONE;
+	if ((request->open.flags & VHDX_OPEN_IGNORE_PARENT_IDENTITY) != 0)
+		return tool_usage(
+			"a parent of another identity may hold anything; link it first, with vhdx-set --parent --any-parent");
 	if ((request->open.flags & VHDX_OPEN_NO_LOCK) != 0)
 		return tool_usage("--share would change what another program may be using");
 	request->open.flags |= VHDX_OPEN_WRITE;

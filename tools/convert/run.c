@@ -187,6 +187,20 @@ static int convert_to_file(struct make *make)
 	return result;
 }
 
+/* What is read must not be what is written over. */
+static int refuse_sources(const struct make *make)
+{
+	const struct request *request = make->request;
+	bool holds = sys_device_holds(request->destination, request->source);
+
+	for (unsigned level = 0; make->source.disk != NULL && level < vhdx_depth(make->source.disk); level++) {
+		const struct vhdx_file *file = vhdx_level_file(make->source.disk, level);
+
+		holds = holds || (file != NULL && file->name != NULL && sys_device_holds(request->destination, file->name));
+	}
+	return holds ? tool_fail("%s: holds a part of the source, and is not overwritten", request->destination) : TOOL_DONE;
+}
+
 static int check_device(const struct make *make, const struct vhdx_file *file)
 {
 	const struct request *request = make->request;
@@ -225,6 +239,9 @@ static int convert_to_device(struct make *make)
 		return tool_fail("%s: is a block device; --force overwrites it", request->destination);
 	if (sys_device_in_use(request->destination))
 		return tool_fail("%s: is mounted, or otherwise in use", request->destination);
+	result = refuse_sources(make);
+	if (result != TOOL_DONE)
+		return result;
 	if (vhdx_file_open(&file, request->destination, VHDX_FILE_WRITE, &error) != VHDX_OK)
 		return tool_error(&error);
 	result = check_device(make, &file);

@@ -90,6 +90,9 @@ static int parse(struct request *request, int argc, char **argv)
 		return tool_usage("wants FILE and a SIZE, or FILE and --to-minimum");
 	if (request->open.flags & (VHDX_OPEN_NO_PARENTS | VHDX_OPEN_IGNORE_CHECKSUMS | VHDX_OPEN_NO_LOCK))
 		return tool_usage("--no-parents, --ignore-checksums and --share are not for changing files");
+	if (request->open.flags & VHDX_OPEN_IGNORE_PARENT_IDENTITY)
+		return tool_usage(
+			"a parent of another identity may hold anything; link it first, with vhdx-set --parent --any-parent");
 	request->image = argv[optind];
 	return TOOL_DONE;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "items.h"
+#include "sys.h"
 #include "tool.h"
 
 static const char HELP[] =
@@ -148,6 +149,19 @@ static int parse(struct request *request, int argc, char **argv)
 	return TOOL_DONE;
 }
 
+static bool is_level(const vhdx_disk *chain, const char *path)
+{
+	struct sys_identity own, other;
+
+	sys_identify(&own, path, true);
+	for (unsigned level = 0; level < vhdx_depth(chain); level++) {
+		sys_identify(&other, vhdx_level_file(chain, level)->name, true);
+		if (sys_same(&own, &other))
+			return true;
+	}
+	return false;
+}
+
 /* The whole chain from the parent on must open: what is stored shall serve. */
 static int judge_parent(struct request *request, const struct vhdx_info *child)
 {
@@ -156,6 +170,7 @@ static int judge_parent(struct request *request, const struct vhdx_info *child)
 	char wanted[VHDX_GUID_TEXT_SIZE], found[VHDX_GUID_TEXT_SIZE];
 	struct vhdx_error error;
 	vhdx_disk *parent;
+	bool is_own;
 	int status;
 
 	open.open_parent = vhdx_resolve_parent;
@@ -163,9 +178,15 @@ static int judge_parent(struct request *request, const struct vhdx_info *child)
 	if (status != VHDX_OK)
 		return tool_error(&error);
 	status = vhdx_get_info(parent, 0, &info, &error);
+	is_own = is_level(parent, request->image);
 	vhdx_close(parent);
 	if (status != VHDX_OK)
 		return tool_error(&error);
+	if (is_own)
+		return tool_fail("%s: is the disk itself, or has it among its parents", request->parent);
+	if (info.logical_sector_size != child->logical_sector_size)
+		return tool_fail("%s: has sectors of %u bytes, a parent of this disk must have %u", request->parent,
+				 info.logical_sector_size, child->logical_sector_size);
 	request->settings.parent_file = request->parent;
 	if (info.format != child->format)
 		return tool_fail("%s: is a %s, the parent of a %s must be one too", request->parent,

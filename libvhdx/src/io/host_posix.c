@@ -8,6 +8,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -370,10 +372,21 @@ static int open_flags(unsigned flags)
 	       (flags & VHDX_FILE_CREATE ? O_CREAT | O_EXCL : 0);
 }
 
+/* Before the open, which alone has an effect on a tape, a watchdog, or who waits at a FIFO. What comes there in between is judged when it is open. */
+static int check_regular(const char *path, struct vhdx_error *error)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? judge(&st, VHDX_FILE_REGULAR, error) : VHDX_OK;
+}
+
 int host_open(struct vhdx_file *out, const char *path, unsigned flags, struct vhdx_error *error)
 {
-	int fd = open(path, open_flags(flags), 0666);
+	int fd;
 
+	if ((flags & VHDX_FILE_REGULAR) && check_regular(path, error) != VHDX_OK)
+		return error_in_file(error, path, 0);
+	fd = open(path, open_flags(flags), 0666);
 	if (fd < 0) {
 		fail_os(error, errno, flags & VHDX_FILE_CREATE ? "create" : "open");
 		return error_in_file(error, path, 0);
@@ -412,6 +425,17 @@ static bool is_below(const char *path, const char *root)
 	return strncmp(path, root, length) == 0 && (path[length] == '/' || (length == 1 && root[0] == '/'));
 }
 
+/* Whether the open file has that name, where the system tells: a directory of its path may have been another one for a moment. */
+static bool is_at(int fd, const char *real)
+{
+	char link[64], name[PATH_MAX];
+	ssize_t length;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, name, sizeof(name));
+	return length < 0 || ((size_t)length == strlen(real) && memcmp(name, real, (size_t)length) == 0);
+}
+
 /* The real path is opened without following a last link; a link put in its way between the two calls is caught by comparing again. */
 int host_open_below(struct vhdx_file *out, const char *path, const char *root, unsigned flags, struct vhdx_error *error)
 {
@@ -426,11 +450,11 @@ int host_open_below(struct vhdx_file *out, const char *path, const char *root, u
 		status = fail_os(error, errno, "open");
 	else if (!is_below(real, real_root))
 		status = fail(error, VHDX_E_DENIED, "it lies outside of %s", root);
-	else if ((fd = open(real, open_flags(flags) | O_NOFOLLOW)) < 0)
+	else if ((status = check_regular(real, error)) == VHDX_OK && (fd = open(real, open_flags(flags) | O_NOFOLLOW)) < 0)
 		status = fail_os(error, errno, "open");
 	if (status == VHDX_OK) {
 		again = realpath(path, NULL);
-		if (again == NULL || strcmp(again, real) != 0)
+		if (again == NULL || strcmp(again, real) != 0 || !is_at(fd, real))
 			status = fail(error, VHDX_E_DENIED, "it changed its place while it was opened");
 		free(again);
 	}
