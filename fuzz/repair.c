@@ -141,8 +141,10 @@ static void check_repair(struct fuzz_env *env, const struct fuzz_image *image, u
 		struct memfile *repaired = memfile_copy(m);
 		unsigned rounds = 0;
 
-		while (rounds < ROUNDS && repair(env, repaired, rest, flags).told != 0)
+		while (rounds < ROUNDS && repair(env, repaired, rest, flags).told != 0) {
+			memfile_set_size(rest, 0);
 			rounds++;
+		}
 		if (rounds > ((done.told & by_force) != 0 ? 1u : 0u))
 			fuzz_finding("a repair leaves something for the next one");
 		if ((inspect(repaired).mends &
