@@ -13,7 +13,7 @@
 #include "format/vhdx_layout.h"
 
 /* Across at most GAP bytes between two pages the write goes on: what stands there is written again. */
-enum { BUFFER = 1 << 20, GAP = 8 * VHDX_LOG_SECTOR, SOON = 4 << 20, LONG = 65536 };
+enum { BUFFER = 1 << 20, GAP = 8 * VHDX_LOG_SECTOR, SOON = 4 << 20, LONG_RANGE = 65536 };
 
 struct replay {
 	struct vhdx_image *v;
@@ -88,7 +88,7 @@ static int replay_zeros(const struct view *view, const struct overlay_piece *pie
 {
 	uint64_t length = min_u64(piece_end(piece), old_size) - min_u64(piece->file_offset, old_size);
 
-	if (length == 0 || (length >= LONG && file_try_punch(&view->file, piece->file_offset, length)))
+	if (length == 0 || (length >= LONG_RANGE && file_try_punch(&view->file, piece->file_offset, length)))
 		return VHDX_OK;
 	return file_zero(&view->file, piece->file_offset, length, error);
 }
