@@ -43,6 +43,7 @@ killed at 30 moments
 a disk in use' ;;
 	compact) echo 'zeros as holes, of a fixed disk too
 ext4, filled and partly deleted: within 5 % of one made anew
+ext4 whose numbers do not fit each other
 NTFS, filled and partly deleted: within 5 % of one made anew
 NTFS that is not clean
 FAT12, FAT16, FAT32
