@@ -33,7 +33,7 @@ struct vhdx_repair_options {
 	uint32_t struct_size;
 	unsigned flags;
 	const struct vhdx_env *env;
-	/* An empty file for what is overwritten; needs write and flush. Unless nothing is to be done it holds all that vhdx_undo needs, durably, before the first change. */
+	/* An empty file for what is overwritten (else VHDX_E_ARGUMENT); needs read, write, flush and get_size. Unless nothing is to be done it holds all that vhdx_undo needs, durably, before the first change. */
 	const struct vhdx_file *undo;
 	void *context;
 	/* Both optional; a non-zero return stops with VHDX_E_CANCELLED. All steps are told before anything is changed, and nothing can be stopped afterwards. */
@@ -60,7 +60,7 @@ enum vhdx_undo_flags {
 /*
  * Puts back what a repair has overwritten, from its undo file: afterwards `file` has the bytes and the size that it had before. Both are open for writing. Can be done
  * again when it was interrupted. VHDX_E_NOT_IMAGE: no undo file, or one that was never finished, in which case the repair had not begun. VHDX_E_DAMAGED: a checksum in it is
- * wrong. VHDX_E_ARGUMENT: the file was changed since. Nothing was done in all three.
+ * wrong. VHDX_E_ARGUMENT: the file was changed since, or is another one. Nothing was done in all three.
  */
 VHDX_API int vhdx_undo(const struct vhdx_file *file, const struct vhdx_file *undo, unsigned flags, const struct vhdx_env *env,
 		       struct vhdx_error *error);
