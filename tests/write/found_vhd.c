@@ -185,6 +185,28 @@ Test(found_vhd, a_fixed_disk_knows_what_was_changed)
 	memfile_free(image);
 }
 
+/* Neither the new size nor the old one could be had: who closes it hears so. */
+Test(found_vhd, a_resize_that_could_not_be_taken_back_is_told_at_the_close)
+{
+	unsigned dead = 0;
+
+	for (unsigned long n = 1; n < 20; n++) {
+		struct memfile *image = make_disk_of(VHDX_FORMAT_VHD, VHDX_TYPE_FIXED, 4 * MIB, NULL, 0);
+		vhdx_disk *disk = open_over(image, NULL, VHDX_OPEN_WRITE);
+		uint8_t bytes[512] = { 1 };
+		bool is_dead;
+
+		memfile_fail(image, MEMFILE_ANY, n, VHDX_E_NO_SPACE, true);
+		(void)vhdx_resize(disk, 8 * MIB, 0, NULL);
+		memfile_fail(image, MEMFILE_ANY, 0, 0, false);
+		is_dead = vhdx_write(disk, bytes, sizeof(bytes), 0, NULL) == VHDX_E_DEAD;
+		dead += is_dead;
+		cr_expect_eq(vhdx_close(disk), is_dead ? VHDX_E_DEAD : VHDX_OK, "call %lu", n);
+		memfile_free(image);
+	}
+	cr_expect_gt(dead, 0);
+}
+
 struct kills {
 	struct memfile *image;
 	unsigned count;

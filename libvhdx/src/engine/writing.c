@@ -101,10 +101,10 @@ int plain_flush(struct image *image, struct vhdx_error *error)
 {
 	struct writing *w = image->writing;
 	uint64_t want = atomic_load(&w->change);
-	int status = VHDX_OK;
+	int status = writing_check(image, error); /* what failed may have left the file half changed, and nothing counts it */
 
-	if (atomic_load(&w->durable) >= want)
-		return VHDX_OK;
+	if (status < 0 || atomic_load(&w->durable) >= want)
+		return status;
 	mutex_lock(&w->commit);
 	if (atomic_load(&w->durable) < want) {
 		want = atomic_load(&w->change);
