@@ -375,6 +375,29 @@ Test(undo, of_a_stopped_repair_fits_no_other_file)
 	specimen_end();
 }
 
+/* A copy on a host that knows no holes, or others, is the same file. */
+Test(undo, of_a_copy_with_other_holes)
+{
+	static const char *const names[] = { "all of a VHDX", "a pending log", "junk before the footer" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		const struct damage *d = damage_named(names[i]);
+		struct memfile *damaged = damage_make(d), *m = memfile_copy(damaged), *saved = memfile_new();
+		struct vhdx_file file = memfile_file(m, "disk"), undo_file = memfile_file(saved, "undo"), copy;
+		struct vhdx_io io = *file.io;
+
+		cr_assert_eq(repair(&file, &undo_file, d->flags).status, VHDX_OK);
+		io.extent = NULL;
+		copy = (struct vhdx_file){ &io, file.handle, "copy" };
+		cr_expect_eq(vhdx_undo(&copy, &undo_file, 0, NULL, NULL), VHDX_OK);
+		expect_equal(m, damaged, d->name, "not put back");
+		memfile_free(damaged);
+		memfile_free(m);
+		memfile_free(saved);
+	}
+	specimen_end();
+}
+
 /* One of an earlier repair, or the image itself. */
 Test(repair, wants_an_empty_undo_file)
 {

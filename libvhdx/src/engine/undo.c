@@ -40,7 +40,22 @@ static bool next_record(struct undo *u, uint64_t *at, struct undo_record *record
 	return *status == VHDX_OK;
 }
 
-/* A range of the file as it is; pages of zeros do not count, be they holes or not. */
+/* Sectors that are not zeros, with their places: neither holes nor the way that the file is read in make a difference. */
+static uint32_t add_sectors(uint32_t crc, const uint8_t *bytes, uint64_t place, uint64_t length)
+{
+	for (uint64_t part; length != 0; bytes += part, place += part, length -= part) {
+		uint8_t number[8];
+
+		part = min_u64(length, SECTOR - place % SECTOR);
+		if (bytes_are_zero(bytes, (size_t)part))
+			continue;
+		put_le64(number, place);
+		crc = crc32c(crc32c(crc, number, sizeof(number)), bytes, (size_t)part);
+	}
+	return crc;
+}
+
+/* A range of the file as it is. */
 static int add_range(struct undo *u, uint64_t place, uint64_t end, uint32_t *crc, struct vhdx_error *error)
 {
 	int status = VHDX_OK;
@@ -55,10 +70,9 @@ static int add_range(struct undo *u, uint64_t place, uint64_t end, uint32_t *crc
 		if (extent.is_hole)
 			continue;
 		part = min_u64(part, PAGE - place % PAGE);
-		status = file_read(u->file, u->buffer + 8, (size_t)part, place, error);
-		put_le64(u->buffer, place);
-		if (status == VHDX_OK && !bytes_are_zero(u->buffer + 8, (size_t)part))
-			*crc = crc32c(*crc, u->buffer, 8 + (size_t)part);
+		status = file_read(u->file, u->buffer, (size_t)part, place, error);
+		if (status == VHDX_OK)
+			*crc = add_sectors(*crc, u->buffer, place, part);
 	}
 	return status;
 }
