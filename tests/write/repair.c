@@ -378,14 +378,18 @@ Test(undo, of_a_stopped_repair_fits_no_other_file)
 /* A copy on a host that knows no holes, or others, is the same file. */
 Test(undo, of_a_copy_with_other_holes)
 {
-	static const char *const names[] = { "all of a VHDX", "a pending log", "junk before the footer" };
+	static const char *const names[] = { "all of a VHDX", "a pending log" };
 
-	for (unsigned i = 0; i < 3; i++) {
+	memfile_keep_holes(true);
+
+	for (unsigned i = 0; i < 2; i++) {
 		const struct damage *d = damage_named(names[i]);
 		struct memfile *damaged = damage_make(d), *m = memfile_copy(damaged), *saved = memfile_new();
 		struct vhdx_file file = memfile_file(m, "disk"), undo_file = memfile_file(saved, "undo"), copy;
 		struct vhdx_io io = *file.io;
 
+		memfile_write(damaged, 700000, "a page alone", 12); /* between holes */
+		memfile_write(m, 700000, "a page alone", 12);
 		cr_assert_eq(repair(&file, &undo_file, d->flags).status, VHDX_OK);
 		io.extent = NULL;
 		copy = (struct vhdx_file){ &io, file.handle, "copy" };
