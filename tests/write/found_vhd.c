@@ -105,27 +105,108 @@ Test(found_vhd, a_resize_that_fails_at_its_footer_writes_nothing_over_what_it_na
 	}
 }
 
+static void read_footer_of_a_guest(uint8_t footer[512])
+{
+	struct memfile *fixed = make_disk_of(VHDX_FORMAT_VHD, VHDX_TYPE_FIXED, MIB, NULL, 0);
+
+	memfile_read(fixed, memfile_size(fixed) - 512, footer, 512);
+	memfile_free(fixed);
+}
+
+struct end {
+	struct memfile *image;
+	uint64_t disk_size; /* 0: as long as it is being made, it is no disk */
+	unsigned count;
+};
+
+/* Who writes is killed before this call. */
+static void look_at_end(void *context, enum memfile_call call, uint64_t file_offset, uint64_t length)
+{
+	struct end *e = context;
+	struct memfile *killed;
+	struct vhdx_file file;
+	vhdx_disk *disk;
+	int status;
+
+	(void)file_offset;
+	(void)length;
+	if (call != MEMFILE_SET_SIZE && call != MEMFILE_WRITE && call != MEMFILE_ZERO)
+		return;
+	killed = memfile_copy(e->image);
+	file = memfile_file(killed, "killed");
+	status = vhdx_open_file(&disk, &file, NULL, NULL);
+	cr_expect_eq(status == VHDX_OK, e->disk_size != 0, "%d", status);
+	if (status == VHDX_OK) {
+		cr_expect_eq(vhdx_disk_size(disk), e->disk_size);
+		(void)vhdx_close(disk);
+	}
+	memfile_free(killed);
+	e->count++;
+}
+
 /* The last sector of a new block is the guest's; it must not be where a footer is looked for. */
 Test(found_vhd, a_footer_that_the_guest_writes_is_never_that_of_the_file)
 {
-	struct memfile *image = make_disk_of(VHDX_FORMAT_VHD, VHDX_TYPE_DYNAMIC, 16 * MIB, NULL, 2u << 20), *killed;
-	struct memfile *fixed = make_disk_of(VHDX_FORMAT_VHD, VHDX_TYPE_FIXED, MIB, NULL, 0);
-	vhdx_disk *disk = open_over(image, NULL, VHDX_OPEN_WRITE);
+	struct end end = { make_disk_of(VHDX_FORMAT_VHD, VHDX_TYPE_DYNAMIC, 16 * MIB, NULL, 2u << 20), 16 * MIB, 0 };
+	vhdx_disk *disk = open_over(end.image, NULL, VHDX_OPEN_WRITE);
+	struct vhdx_compact_options options = VHDX_COMPACT_OPTIONS_INIT;
 	uint8_t footer[512];
 
-	memfile_read(fixed, memfile_size(fixed) - 512, footer, 512);
-	put_at(disk, 0, MIB, 5);
-	cr_assert_eq(vhdx_flush(disk, NULL), VHDX_OK);
-	cr_assert_eq(vhdx_write(disk, footer, 512, 4 * MIB - 512, NULL), VHDX_OK);
-	killed = memfile_copy(image);
+	read_footer_of_a_guest(footer);
+	memfile_watch(end.image, look_at_end, &end);
+	put_at(disk, 8 * MIB, MIB, 5);
+	for (unsigned i = 4; i-- > 0;) {
+		cr_assert_eq(vhdx_write(disk, footer, 512, (i + 1) * 2 * MIB - 512, NULL), VHDX_OK);
+		cr_assert_eq(vhdx_flush(disk, NULL), VHDX_OK);
+	}
+	options.flags = VHDX_COMPACT_DEFRAG;
+	cr_assert_eq(vhdx_compact(disk, &options, NULL), VHDX_OK);
+	cr_assert_eq(vhdx_close(disk), VHDX_OK);
+	memfile_watch(end.image, NULL, NULL);
+	cr_expect_gt(end.count, 20);
+	disk = open_over(end.image, NULL, 0);
+	expect_at(disk, 8 * MIB, MIB, 5);
 	(void)vhdx_close(disk);
-	disk = open_over(killed, NULL, 0);
-	cr_assert_eq(vhdx_disk_size(disk), 16 * MIB);
-	expect_at(disk, 0, MIB, 5);
-	(void)vhdx_close(disk);
-	memfile_free(killed);
-	memfile_free(fixed);
-	memfile_free(image);
+	memfile_free(end.image);
+}
+
+static int read_footers(void *context, void *buffer, size_t length, uint64_t disk_offset, struct vhdx_error *error)
+{
+	uint8_t *out = buffer;
+
+	(void)error;
+	for (size_t at = 0; at < length; at += 512)
+		memcpy(out + at, context, 512);
+	(void)disk_offset;
+	return VHDX_OK;
+}
+
+/* Whatever the content ends with. */
+Test(found_vhd, what_is_being_made_is_no_disk_until_it_is_whole)
+{
+	static const struct {
+		enum vhdx_type type;
+		uint32_t block_size;
+	} kinds[] = { { VHDX_TYPE_FIXED, 0 }, { VHDX_TYPE_DYNAMIC, 2u << 20 }, { VHDX_TYPE_DYNAMIC, 512 } };
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct vhdx_create_options options = VHDX_CREATE_OPTIONS_INIT;
+		struct end end = { memfile_new(), 0, 0 };
+		struct vhdx_file file = memfile_file(end.image, "new");
+		uint8_t footer[512];
+		struct vhdx_source source = { .context = footer, .size = i == 2 ? 7 * 512 : 3 * MIB, .read = read_footers };
+
+		read_footer_of_a_guest(footer);
+		options.format = VHDX_FORMAT_VHD;
+		options.type = kinds[i].type;
+		options.block_size = kinds[i].block_size;
+		options.source = &source;
+		memfile_watch(end.image, look_at_end, &end);
+		cr_assert_eq(vhdx_create_file(&file, &options, NULL), VHDX_OK);
+		memfile_watch(end.image, NULL, NULL);
+		cr_expect_gt(end.count, 3);
+		memfile_free(end.image);
+	}
 }
 
 /* A guest tries again and again. */

@@ -89,7 +89,7 @@ static int create_fixed(struct layout *l, struct vhdx_error *error)
 {
 	struct block_sink sink = { UINT64_C(1) << 63, place_fixed, l };
 	uint64_t size = l->c->options.size;
-	int status = file_set_size(l->c->file, size, error);
+	int status = file_set_size(l->c->file, size + vhd_footer_size, error);
 
 	if (status == VHDX_OK)
 		status = create_preallocate(l->c, 0, size, error);
@@ -179,6 +179,11 @@ static int move_window(struct layout *l, uint64_t index, struct vhdx_error *erro
 	return status;
 }
 
+static uint64_t footer_place(uint64_t end)
+{
+	return round_up(end + vhd_footer_size, ALIGN) - vhd_footer_size;
+}
+
 static int place_block(void *context, uint64_t block, uint64_t *file_offset, struct vhdx_error *error)
 {
 	struct layout *l = context;
@@ -187,6 +192,9 @@ static int place_block(void *context, uint64_t block, uint64_t *file_offset, str
 
 	if (status == VHDX_OK && position / VHD_SECTOR >= VHD_UNALLOCATED)
 		status = fail(error, VHDX_E_NO_SPACE, "the file would exceed 2 TiB, which a VHD cannot address");
+	if (status ==
+	    VHDX_OK) /* a block may end with what looks like a footer: the file does not end with it, for the case that it ends here */
+		status = file_set_size(l->c->file, footer_place(data + l->header.block_size) + vhd_footer_size, error);
 	if (status == VHDX_OK)
 		status = file_write(l->c->file, l->bitmap, l->bitmap_size, position, error);
 	if (status < 0)
@@ -210,9 +218,9 @@ static int create_blocks(struct layout *l, struct vhdx_error *error)
 		status = move_window(l, l->header.max_table_entries - 1, error);
 	if (status == VHDX_OK)
 		status = flush_window(l, error);
-	footer_offset = round_up(l->next_end + vhd_footer_size, ALIGN) - vhd_footer_size;
+	footer_offset = footer_place(l->next_end);
 	if (status == VHDX_OK)
-		status = file_set_size(l->c->file, footer_offset, error);
+		status = file_set_size(l->c->file, footer_offset + vhd_footer_size, error);
 	return status == VHDX_OK ? finish(l, footer_offset, true, error) : status;
 }
 

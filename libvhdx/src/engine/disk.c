@@ -24,7 +24,7 @@
 #include "base/error.h"
 
 enum { TABLE_COUNT = HINT_COUNT / 2, COARSE_SHIFT = 20, FINE_SHIFT = 16, PATIENCE = 64, MIXED = 7 };
-#define FIRST_WALK (256 * MIB)
+#define FIRST_WALK (256 * KIB)
 #define HINT_LIMIT (8 * MIB) /* longer questions are rare, and a walk answers with longer runs */
 
 /*

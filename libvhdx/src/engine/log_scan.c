@@ -21,7 +21,7 @@
 #include "format/fields.h"
 #include "format/vhdx_layout.h"
 
-enum { CHUNK_SECTORS = 16, MAX_PIECES = 1 << 18, MAX_ENTRIES = 1 << 18 };
+enum { CHUNK_SECTORS = 16, MAX_PIECES = 1 << 18, MAX_ENTRIES = 1 << 19 }; /* 2^19 entries need a log of 4 GiB */
 
 struct ring {
 	const struct vhdx_env *env;

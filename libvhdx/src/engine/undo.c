@@ -9,7 +9,7 @@
 #include "format/undo.h"
 #include "io/file.h"
 
-enum { FRONT = 320 * 1024, BACK = 512, PAGE = 65536, SECTOR = 512, OTHERS = 32 << 20 };
+enum { FRONT = 320 * 1024, BACK = 512, PAGE = 65536, SECTOR = 512, OTHERS = 32 << 20, TIMES = 16 };
 
 /*
  * What changes whenever an image is written: the header section of a VHDX; of a VHD, its beginning and the footer at its end, which moves with every new block.
@@ -101,9 +101,11 @@ static int fingerprint_others(struct undo *u, uint32_t *crc, struct vhdx_error *
 	size = min_u64(size, min_u64(u->old_size, OTHERS));
 	*crc = 0;
 	for (uint64_t at = UNDO_RECORDS; next_record(u, &at, &record, &status, error);) {
-		for (uint64_t place = round_down(record.file_offset, SECTOR);
-		     place < min_u64(record.file_offset + record.length, size); place += SECTOR)
-			touched[place / SECTOR] = 1;
+		uint64_t first = record.file_offset / SECTOR,
+			 end = divide_up(min_u64(record.file_offset + record.length, size), SECTOR);
+
+		if (first < end)
+			memset(touched + first, 1, (size_t)(end - first));
 		at += record.is_zero ? 0 : record.length;
 	}
 	for (uint64_t from = 0, end; status == VHDX_OK && from < size; from = end) {
@@ -114,6 +116,15 @@ static int fingerprint_others(struct undo *u, uint32_t *crc, struct vhdx_error *
 	}
 	memory_release(u->env, touched);
 	return status;
+}
+
+/* In the header. What cannot be read cannot be compared later, and is no reason to leave the rest of the file as it is. */
+static int note_others(struct undo *u, struct undo_header *header, struct vhdx_error *error)
+{
+	int status = fingerprint_others(u, &header->others, error);
+
+	header->knows_others = status == VHDX_OK;
+	return status == VHDX_E_NO_MEMORY ? status : VHDX_OK;
 }
 
 int undo_begin(struct undo *u, struct vhdx_error *error)
@@ -183,7 +194,7 @@ static int put_block(struct undo *u, uint64_t place, struct vhdx_error *error)
 
 int undo_seal(struct undo *u, struct vhdx_error *error)
 {
-	struct undo_header header = { u->old_size, u->end, 0 };
+	struct undo_header header = { .old_size = u->old_size, .end = u->end };
 	int status;
 
 	if (u->undo == NULL)
@@ -193,7 +204,7 @@ int undo_seal(struct undo *u, struct vhdx_error *error)
 	if (status == VHDX_OK)
 		status = file_flush(u->undo, error);
 	if (status == VHDX_OK)
-		status = fingerprint_others(u, &header.others, error);
+		status = note_others(u, &header, error);
 	undo_header_encode(u->buffer, &header);
 	return status == VHDX_OK ? put_block(u, 0, error) : status;
 }
@@ -247,16 +258,33 @@ static int pass_over(struct undo *u, bool apply, struct vhdx_error *error)
 	return status;
 }
 
+/* A repair saves few places more than once, so that records without end for the same ones are no work of a repair. */
+static int check_records(struct undo *u, struct vhdx_error *error)
+{
+	uint64_t left = u->old_size > UINT64_MAX / TIMES ? UINT64_MAX : u->old_size * TIMES;
+	struct undo_record record;
+	int status = VHDX_OK;
+
+	for (uint64_t at = UNDO_RECORDS; next_record(u, &at, &record, &status, error);) {
+		if (record.length > left)
+			return fail_at(error, VHDX_E_DAMAGED, "", at - UNDO_RECORD,
+				       "the undo file has more than %d times the size of the file", TIMES);
+		left -= record.length;
+		at += record.is_zero ? 0 : record.length;
+	}
+	return status;
+}
+
 /* Whether the file is what the repair left, or putting back has begun already. */
-static int check_state(struct undo *u, uint32_t others, struct vhdx_error *error)
+static int check_state(struct undo *u, const struct undo_header *header, struct vhdx_error *error)
 {
 	struct undo_done done;
 	uint8_t block[UNDO_BLOCK];
 	uint64_t size = 0;
 	uint32_t crc = 0;
-	int status = fingerprint_others(u, &crc, error);
+	int status = header->knows_others ? fingerprint_others(u, &crc, error) : VHDX_OK;
 
-	if (status == VHDX_OK && crc != others)
+	if (status == VHDX_OK && header->knows_others && crc != header->others)
 		return fail(error, VHDX_E_ARGUMENT, "the file was changed after its repair, or is another one");
 	if (status == VHDX_OK)
 		status = file_read(u->undo, block, sizeof(block), UNDO_BEGUN, error);
@@ -282,12 +310,11 @@ static int check_state(struct undo *u, uint32_t others, struct vhdx_error *error
 /* A file that was changed since and was put back for all that is the one that it may be put back to again. */
 static int renew_header(struct undo *u, struct undo_header *header, struct vhdx_error *error)
 {
-	uint32_t others;
-	int status = fingerprint_others(u, &others, error);
+	struct undo_header old = *header;
+	int status = note_others(u, header, error);
 
-	if (status < 0 || others == header->others)
+	if (status < 0 || (old.knows_others == header->knows_others && old.others == header->others))
 		return status;
-	header->others = others;
 	undo_header_encode(u->buffer, header);
 	return put_block(u, 0, error);
 }
@@ -330,8 +357,10 @@ int undo_restore(const struct vhdx_file *file, const struct vhdx_file *undo, uns
 	if (status == VHDX_OK) {
 		u.old_size = header.old_size;
 		u.end = header.end;
-		status = (flags & VHDX_UNDO_CHANGED) != 0 ? VHDX_OK : check_state(&u, header.others, error);
+		status = check_records(&u, error);
 	}
+	if (status == VHDX_OK && (flags & VHDX_UNDO_CHANGED) == 0)
+		status = check_state(&u, &header, error);
 	if (status == VHDX_OK)
 		status = pass_over(&u, false, error);
 	if (status == VHDX_OK)

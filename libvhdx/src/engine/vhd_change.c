@@ -151,7 +151,8 @@ static void take_over(struct change *c, uint64_t old_end, uint64_t end)
 	v->dynamic = c->dynamic;
 	v->footer.current_size = get_be64(c->footer + vhd_footer_current_size_at);
 	v->footer.data_offset = get_be64(c->footer + vhd_footer_data_offset_at);
-	v->footer.geometry = vhd_geometry_of(v->footer.current_size);
+	v->footer.geometry = (struct vhd_geometry){ get_be16(c->footer + vhd_footer_cylinders_at), c->footer[vhd_footer_heads_at],
+						    c->footer[vhd_footer_sectors_per_track_at] };
 	memcpy(v->footer.unique_id.bytes, c->footer + vhd_footer_unique_id_at, 16);
 	v->base.data_identity = v->footer.unique_id;
 	v->base.disk_size = v->footer.current_size;

@@ -351,7 +351,7 @@ static int order_spare(void *context, uint32_t *unit, struct vhdx_error *error)
 	mutex_unlock(&base->cache->fill);
 	atomic_fetch_add(&base->writing->change, 1);
 	*unit = (uint32_t)(place / VHD_SECTOR);
-	return VHDX_OK;
+	return vhd_lengthen(k->w, error);
 }
 
 static int order_commit(void *context, struct vhdx_error *error)

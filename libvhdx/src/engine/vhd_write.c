@@ -198,8 +198,7 @@ static void cancel(const struct job *j, uint64_t old_end)
 	count_change(j->w);
 }
 
-/* A block ends with what a guest likes, a footer too: it must not be what the file ends with while ours is not behind it. */
-static int lengthen(struct vhd_writer *w, struct vhdx_error *error)
+int vhd_lengthen(struct vhd_writer *w, struct vhdx_error *error)
 {
 	struct image *base = &w->v->base;
 	uint64_t size;
@@ -239,7 +238,7 @@ static int allocate(struct job *j, uint64_t *old_end, struct vhdx_error *error)
 	}
 	mutex_unlock(&j->v->base.cache->fill);
 	if (status == VHDX_OK)
-		status = lengthen(w, error);
+		status = vhd_lengthen(w, error);
 	if (status == VHDX_OK && stale != 0)
 		status = writing_put(&j->v->base, NULL, stale, data, error);
 	mutex_unlock(&w->allocation);

@@ -54,6 +54,8 @@ int vhd_check_front_copy(struct vhd_writer *w, struct vhdx_error *error);
 void vhd_set_end(struct vhd_writer *w, uint64_t end);
 /* Writes the footer behind `end`, and ends the file there when nothing was allocated since. */
 int vhd_write_footer(struct vhd_writer *w, uint64_t end, struct vhdx_error *error);
+/* The file as long as its end says. A block ends with what a guest likes, a footer too: it must not be what the file ends with while ours is not behind it. */
+int vhd_lengthen(struct vhd_writer *w, struct vhdx_error *error);
 /* Takes the cache's mutex when there is room for the pages of one more change. */
 int vhd_lock_change(struct vhd_writer *w, struct vhdx_error *error);
 void vhd_unlock_change(struct vhd_writer *w);

@@ -18,6 +18,8 @@
 #include "base/error.h"
 #include "format/vhdx_layout.h"
 
+enum { MAX_USED = 1 << 17 }; /* sectors of entries that a reader has to take */
+
 /* Pages applied before the flush that just ended are in place. */
 static void forget_applied(struct vhdx_writer *w)
 {
@@ -199,12 +201,13 @@ static int make_room(struct vhdx_writer *w, uint32_t page_count, struct vhdx_err
 	return status == VHDX_OK ? vhdx_barrier(w, BARRIER_APPLY_BEFORE_REUSE, error) : status;
 }
 
-/* Old pages on their way in time cost no flush. No space for them now is no reason to fail. */
+/* Old pages on their way in time cost no flush; and a log of gigabytes does not grow to more descriptors than a reader takes. No space for them now is no reason to fail. */
 static int apply_early(struct vhdx_writer *w, struct vhdx_error *error)
 {
 	int status;
 
-	if (w->entries_pending || w->applied || (w->ring.used <= w->ring.sectors / 2 && w->logged_count <= w->logged_limit / 2))
+	if (w->entries_pending || w->applied ||
+	    (w->ring.used <= min_u64(w->ring.sectors / 2, MAX_USED) && w->logged_count <= w->logged_limit / 2))
 		return VHDX_OK;
 	status = vhdx_apply(w, error);
 	return status == VHDX_E_NO_SPACE ? VHDX_OK : status;

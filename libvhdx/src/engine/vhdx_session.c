@@ -178,7 +178,7 @@ static int begin_session(struct vhdx_writer *w, bool content_changes, struct vhd
 	bool mend;
 	int status;
 
-	if (atomic_load(&w->session) && (atomic_load(&w->identity_is_new) || !content_changes))
+	if (atomic_load(&w->session) && (atomic_load(&w->identity_is_new) || !content_changes) && atomic_load(&w->regions_mended))
 		return VHDX_OK;
 	mutex_lock(&writing->commit);
 	status = open_session(w, content_changes, error);
@@ -190,23 +190,19 @@ static int begin_session(struct vhdx_writer *w, bool content_changes, struct vhd
 		status = renew_identity(w, error);
 		atomic_store(&w->identity_is_new, status == VHDX_OK);
 	}
-	mend = status == VHDX_OK && !w->regions_mended;
-	w->regions_mended |= mend;
+	mend = status == VHDX_OK && !atomic_exchange(&w->regions_mended, true);
 	mutex_unlock(&writing->commit);
 	if (!mend)
 		return status;
 	status = vhdx_mend_regions(w, error);
-	if (status < 0) { /* the next one tries again */
-		mutex_lock(&writing->commit);
-		w->regions_mended = false;
-		mutex_unlock(&writing->commit);
-	}
+	if (status < 0) /* the next one tries again */
+		atomic_store(&w->regions_mended, false);
 	return status;
 }
 
 int vhdx_session_begin(struct vhdx_writer *w, struct vhdx_error *error)
 {
-	return atomic_load(&w->identity_is_new) ? VHDX_OK : begin_session(w, true, error);
+	return atomic_load(&w->identity_is_new) && atomic_load(&w->regions_mended) ? VHDX_OK : begin_session(w, true, error);
 }
 
 int vhdx_session_begin_unchanged(struct vhdx_writer *w, struct vhdx_error *error)

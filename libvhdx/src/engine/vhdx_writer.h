@@ -41,10 +41,10 @@ struct vhdx_writer {
 	bool was_resized;             /* the file of a fixed disk may become shorter */
 	/* under `commit` */
 	enum session_step step;
-	struct vhdx_header wanted; /* this session's identifiers */
-	bool new_identity;         /* of the session that is beginning */
-	bool regions_mended;       /* the copies of the region table are alike, or will be */
-	bool mirror_due;           /* the other slot lacks LogGuid, and may be written */
+	struct vhdx_header wanted;  /* this session's identifiers */
+	bool new_identity;          /* of the session that is beginning */
+	atomic_bool regions_mended; /* the copies of the region table are alike, or will be */
+	bool mirror_due;            /* the other slot lacks LogGuid, and may be written */
 	struct log_ring ring;
 	bool entries_pending; /* written since the last flush */
 	struct page **logged; /* pages whose newest logged content is not in place durably */

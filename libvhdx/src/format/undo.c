@@ -16,7 +16,8 @@ void undo_header_encode(uint8_t *bytes, const struct undo_header *header)
 	put_le32(bytes + 8, VERSION);
 	put_le64(bytes + 16, header->old_size);
 	put_le64(bytes + 24, header->end);
-	put_le32(bytes + 32, header->others);
+	put_le32(bytes + 32, header->knows_others ? header->others : 0);
+	put_le32(bytes + 36, header->knows_others);
 	put_le32(bytes + 12, crc32c(0, bytes, HEADER));
 }
 
@@ -30,7 +31,8 @@ int undo_header_decode(struct undo_header *out, const uint8_t *bytes, struct vhd
 		return fail(error, VHDX_E_NOT_IMAGE, "this is no undo file, or one that was never finished");
 	if (get_le32(bytes + 8) != VERSION)
 		return fail(error, VHDX_E_UNSUPPORTED, "the undo file has version %u, not %d", get_le32(bytes + 8), VERSION);
-	*out = (struct undo_header){ get_le64(bytes + 16), get_le64(bytes + 24), get_le32(bytes + 32) };
+	*out = (struct undo_header){ get_le64(bytes + 16), get_le64(bytes + 24), get_le32(bytes + 32),
+				     get_le32(bytes + 36) != 0 };
 	return VHDX_OK;
 }
 

@@ -7,7 +7,7 @@
  *   1024  begun    putting back has begun
  *   4096  records  each 32 bytes, followed by its bytes unless they are zeros
  *
- * header  "vhdxundo", version, CRC-32C of the other 36 bytes, size of the old file, end of the last record, fingerprint of what no record touches, zero
+ * header  "vhdxundo", version, CRC-32C of the other 36 bytes, size of the old file, end of the last record, fingerprint of what no record touches, 1 when that could be read
  * done    "vhdxdone", size of the new file, fingerprint, CRC-32C of the 20 bytes before
  * begun   "vhdxback"
  * record  file offset, length, kind, CRC-32C of the bytes, zero, CRC-32C of the 28 bytes before
@@ -26,6 +26,7 @@ struct undo_header {
 	uint64_t end;
 	uint32_t
 		others; /* fingerprint of what stands in the front of the file beside the records, which a repair does not change */
+	bool knows_others; /* it could be read */
 };
 
 struct undo_done {

@@ -26,6 +26,12 @@
 #include "base/error.h"
 #include "io/host.h"
 
+#if defined(O_PATH)
+#define NAME_ONLY O_PATH
+#else
+#define NAME_ONLY O_RDONLY
+#endif
+
 struct host_file {
 	int fd;
 	bool is_device;
@@ -425,15 +431,29 @@ static bool is_below(const char *path, const char *root)
 	return strncmp(path, root, length) == 0 && (path[length] == '/' || (length == 1 && root[0] == '/'));
 }
 
-/* Whether the open file has that name, where the system tells: a directory of its path may have been another one for a moment. */
-static bool is_at(int fd, const char *real)
+/* The name of an open file, as the system tells it now; false where it does not. */
+static bool name_of(int fd, char *name, size_t size)
 {
-	char link[64], name[PATH_MAX];
+	char link[64];
 	ssize_t length;
 
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	length = readlink(link, name, sizeof(name));
-	return length < 0 || ((size_t)length == strlen(real) && memcmp(name, real, (size_t)length) == 0);
+	length = readlink(link, name, size - 1);
+	name[length < 0 ? 0 : length] = '\0';
+	return length >= 0;
+}
+
+/* Whether the open file lies there, where the system tells: a directory of its path may have been another one for a moment. Its names have one case, those of the
+ * path perhaps another. */
+static bool is_open_below(int fd, const char *root)
+{
+	char name[PATH_MAX], root_name[PATH_MAX];
+	int root_fd = open(root, NAME_ONLY | O_DIRECTORY | O_CLOEXEC);
+	bool tells = root_fd >= 0 && name_of(fd, name, sizeof(name)) && name_of(root_fd, root_name, sizeof(root_name));
+
+	if (root_fd >= 0)
+		(void)close(root_fd);
+	return !tells || is_below(name, root_name);
 }
 
 /* The real path is opened without following a last link; a link put in its way between the two calls is caught by comparing again. */
@@ -454,7 +474,7 @@ int host_open_below(struct vhdx_file *out, const char *path, const char *root, u
 		status = fail_os(error, errno, "open");
 	if (status == VHDX_OK) {
 		again = realpath(path, NULL);
-		if (again == NULL || strcmp(again, real) != 0 || !is_at(fd, real))
+		if (again == NULL || strcmp(again, real) != 0 || !is_open_below(fd, real_root))
 			status = fail(error, VHDX_E_DENIED, "it changed its place while it was opened");
 		free(again);
 	}
