@@ -296,6 +296,11 @@ image c.vhdx dirty.raw
 smaller c.vhdx
 patch dirty.raw place+28 '\002'
 left_alone dirty.raw "its log is not clean"
+# The bitmap reads as zeros, as in an image with a hole there, and everything else is whole.
+bitmap=$(($(ntfsinfo -fi 6 -v disk.raw | awk '$1 == "0x0" && NF == 3 { print $2; exit }') * 4096))
+cp disk.raw dirty.raw
+dd if=/dev/zero of=dirty.raw bs=4096 seek=$((bitmap / 4096)) count=1 conv=notrunc status=none
+left_alone dirty.raw "it stands in itself"
 ok "NTFS that is not clean"
 
 # --- FAT and exFAT ----------------------------------------------------------------------------------------------------------
@@ -326,6 +331,9 @@ cp disk.raw dirty.raw
 dd if=/dev/zero of=dirty.raw bs=512 seek=$((copy / 512 + 8)) count=1 conv=notrunc status=none
 left_alone dirty.raw "copies of its table differ"
 cp disk.raw dirty.raw
+for at in sector copy; do patch dirty.raw $at+8 '\000\000\000\000'; done
+left_alone dirty.raw "it stands in itself"
+cp disk.raw dirty.raw
 patch dirty.raw sector '\000\000'
 left_alone dirty.raw "its table is damaged"
 cp disk.raw dirty.raw
@@ -353,6 +361,12 @@ image c.vhdx disk.raw
 expect 0 vhdx-compact c.vhdx
 grep -q "not unmounted cleanly" "$stderr" || fail "an exFAT in use is not noticed"
 holds c.vhdx disk.raw
+patch disk.raw 106 '\000'
+for ((i = 0; i < 2; i++)); do # all of the bitmap, and what it says of itself
+	cp disk.raw dirty.raw
+	dd if=/dev/zero of=dirty.raw bs=1 seek=$heap count=$((i == 0 ? 2048 : 1)) conv=notrunc status=none
+	left_alone dirty.raw "it stands in itself"
+done
 ok "exFAT"
 
 # --- partitions -------------------------------------------------------------------------------------------------------------

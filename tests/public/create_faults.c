@@ -272,7 +272,7 @@ static bool is_place_of_identifier(const struct order *o, uint64_t file_offset)
 {
 	if (o->format == VHDX_FORMAT_VHDX)
 		return file_offset < 65536;
-	return (o->type != VHDX_TYPE_FIXED && file_offset == 0) || file_offset == memfile_size(o->m);
+	return (o->type != VHDX_TYPE_FIXED && file_offset == 0) || file_offset + 512 == memfile_size(o->m);
 }
 
 static void watch(void *context, enum memfile_call call, uint64_t file_offset, uint64_t length)

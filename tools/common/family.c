@@ -86,6 +86,20 @@ static char *directory_of(const char *path)
 	return directory;
 }
 
+/* Whether a file above `level` lies there too. */
+static bool is_seen(const vhdx_disk *chain, unsigned level, const char *directory)
+{
+	bool found = false;
+
+	while (level-- > 0 && !found) {
+		char *other = directory_of(vhdx_level_file(chain, level)->name);
+
+		found = strcmp(other, directory) == 0;
+		free(other);
+	}
+	return found;
+}
+
 void family_find(struct family *family, const vhdx_disk *chain, unsigned levels, const char *path, const char *const *more,
 		 size_t more_count)
 {
@@ -96,10 +110,10 @@ void family_find(struct family *family, const vhdx_disk *chain, unsigned levels,
 	for (size_t i = 0; i < more_count; i++)
 		look_at(&s, more[i]);
 	(void)sys_list(directory, look_at_image, &s);
-	for (unsigned level = 0; level < levels; level++) { /* what is seen twice counts once */
+	for (unsigned level = 0; level < levels; level++) {
 		char *other = directory_of(vhdx_level_file(chain, level)->name);
 
-		if (strcmp(other, directory) != 0)
+		if (strcmp(other, directory) != 0 && !is_seen(chain, level, other))
 			(void)sys_list(other, look_at_image, &s);
 		free(other);
 	}

@@ -3,7 +3,7 @@
 #include "probe.h"
 #include "unused.h"
 
-enum { ENTRY = 32, BITMAP = 0x81, WINDOW = 4096, MOST_DIRECTORY = 1 << 16 };
+enum { ENTRY = 32, BITMAP = 0x81, UP_CASE = 0x82, WINDOW = 4096, MOST_DIRECTORY = 1 << 16 };
 
 struct exfat {
 	uint64_t table;
@@ -49,19 +49,35 @@ static uint32_t next_of(const struct exfat *x, const struct volume *v, uint32_t 
 	return is_cluster(x, probe_le32(entry)) ? probe_le32(entry) : 0;
 }
 
-/* The first MOST_DIRECTORY entries of the root directory are looked at; the bitmap's is among the very first. */
-static bool find_bitmap(const struct exfat *x, const struct volume *v, uint32_t *first, uint64_t *length)
+/* The bitmap's own clusters are in use. */
+static void own_chain(const struct exfat *x, struct volume *v, uint32_t cluster, uint64_t length)
 {
+	for (uint64_t done = 0; cluster != 0 && done < length; done += x->cluster, cluster = next_of(x, v, cluster))
+		volume_own(v, place_of(x, cluster), x->cluster);
+}
+
+/* The first MOST_DIRECTORY entries of the root directory are looked at; those of the bitmap and of the table of capital letters are among the very first. */
+static bool find_bitmap(const struct exfat *x, struct volume *v, uint32_t *first, uint64_t *length)
+{
+	bool found = false;
 	uint32_t cluster = x->root;
 	uint8_t entry[ENTRY];
 
 	for (unsigned i = 0, in_cluster = 0; i < MOST_DIRECTORY && is_cluster(x, cluster); i++) {
-		if (!volume_read(v, entry, sizeof(entry), place_of(x, cluster) + in_cluster) || entry[0] == 0)
+		if (in_cluster == 0)
+			volume_own(v, place_of(x, cluster), x->cluster);
+		if (!volume_read(v, entry, sizeof(entry), place_of(x, cluster) + in_cluster))
 			return false;
-		if (entry[0] == BITMAP && (entry[1] & 1) == 0) {
+		if (entry[0] == 0)
+			break;
+		if (entry[0] == UP_CASE && is_cluster(x, probe_le32(entry + 20)))
+			volume_own(v, place_of(x, probe_le32(entry + 20)), x->cluster);
+		if (entry[0] == BITMAP && (entry[1] & 1) == 0 && !found) {
 			*first = probe_le32(entry + 20);
 			*length = probe_le64(entry + 24);
-			return is_cluster(x, *first) && *length >= (x->clusters + 7) / 8;
+			if (!is_cluster(x, *first) || *length < (x->clusters + 7) / 8)
+				return false;
+			found = true;
 		}
 		in_cluster += ENTRY;
 		if (in_cluster == x->cluster) {
@@ -69,7 +85,7 @@ static bool find_bitmap(const struct exfat *x, const struct volume *v, uint32_t 
 			in_cluster = 0;
 		}
 	}
-	return false;
+	return found;
 }
 
 static bool tell_free(const struct exfat *x, struct volume *v, uint32_t cluster)
@@ -107,5 +123,6 @@ bool unused_exfat(struct volume *v)
 		return volume_refuse(v, "it was not unmounted cleanly");
 	if (!find_bitmap(&x, v, &first, &length))
 		return volume_refuse(v, "it has no allocation bitmap");
+	own_chain(&x, v, first, (x.clusters + 7) / 8);
 	return tell_free(&x, v, first);
 }

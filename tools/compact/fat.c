@@ -122,6 +122,8 @@ bool unused_fat(struct volume *v)
 	if (!is_clean(&f, v, boot))
 		return volume_refuse(v, "it was not unmounted cleanly");
 	bytes = tool_allocate(NULL, WINDOW);
+	if (f.bits == 32 && probe_le32(boot + 44) >= 2) /* its root directory */
+		volume_own(v, f.data + (uint64_t)(probe_le32(boot + 44) - 2) * f.cluster, f.cluster);
 	result = copies_agree(&f, v, bytes) ? tell_free(&f, v, bytes)
 					    : volume_refuse(v, "the copies of its table differ; run fsck or chkdsk");
 	free(bytes);

@@ -135,13 +135,23 @@ static bool next_run(const struct ntfs *n, struct runs *r)
 	return count > 0 && r->start < n->clusters && r->count <= n->clusters - r->start;
 }
 
+/* All pieces of a file are in use. */
+static void own_runs(const struct ntfs *n, struct runs runs)
+{
+	while (next_run(n, &runs))
+		volume_own(n->v, runs.start * n->cluster, runs.count * n->cluster);
+}
+
 /* All pieces of the table lie where its first records were looked for, as far as they are needed. */
 static bool table_is_here(struct ntfs *n)
 {
 	struct runs runs;
 
-	return read_record(n, RECORD_MFT) && runs_of(n, 16 * (uint64_t)n->record_size, &runs) && next_run(n, &runs) &&
-	       runs.start * n->cluster == n->table && runs.count * n->cluster >= 16 * (uint64_t)n->record_size;
+	if (!read_record(n, RECORD_MFT) || !runs_of(n, 16 * (uint64_t)n->record_size, &runs))
+		return false;
+	own_runs(n, runs);
+	return next_run(n, &runs) && runs.start * n->cluster == n->table &&
+	       runs.count * n->cluster >= 16 * (uint64_t)n->record_size;
 }
 
 static bool volume_is_clean(struct ntfs *n)
@@ -182,7 +192,10 @@ static bool log_is_clean(struct ntfs *n)
 	uint8_t head[24];
 	uint32_t page;
 
-	if (!read_record(n, RECORD_LOG) || !runs_of(n, 65536, &runs) || !next_run(n, &runs))
+	if (!read_record(n, RECORD_LOG) || !runs_of(n, 65536, &runs))
+		return false;
+	own_runs(n, runs);
+	if (!next_run(n, &runs))
 		return false;
 	start = runs.start * n->cluster;
 	if (!volume_read(n->v, head, sizeof(head), start))
@@ -238,5 +251,8 @@ bool unused_ntfs(struct volume *v)
 	if (!read_record(&n, RECORD_BITMAP) || find(&n, ATTRIBUTE_LIST, &length) != NULL ||
 	    !runs_of(&n, (n.clusters + 7) / 8, &runs))
 		return volume_refuse(v, "its $Bitmap is not understood");
+	own_runs(&n, runs);
+	volume_own(v, 0, sizeof(boot));
+	volume_own(v, probe_le64(boot + 56) * n.cluster, n.record_size); /* the mirror of the table */
 	return tell_free(&n, &runs);
 }

@@ -92,8 +92,32 @@ static void end_run(struct volume *v)
 	v->run_start = v->run_end;
 }
 
+void volume_own(struct volume *v, uint64_t offset, uint64_t length)
+{
+	if ((v->own_count & (v->own_count - 1)) == 0)
+		v->own = tool_allocate(v->own, (v->own_count == 0 ? 1 : 2 * v->own_count) * sizeof(*v->own));
+	v->own[v->own_count++] = (struct volume_range){ offset, offset + length };
+}
+
+static int by_start(const void *a, const void *b)
+{
+	uint64_t x = ((const struct volume_range *)a)->start, y = ((const struct volume_range *)b)->start;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool is_own(struct volume *v, uint64_t offset, uint64_t length)
+{
+	if (v->own_next == 0 && v->run_end == 0 && v->own_count != 0)
+		qsort(v->own, v->own_count, sizeof(*v->own), by_start);
+	while (v->own_next < v->own_count && v->own[v->own_next].end <= offset)
+		v->own_next++;
+	return v->own_next < v->own_count && v->own[v->own_next].start < offset + length;
+}
+
 void volume_free(struct volume *v, uint64_t offset, uint64_t length)
 {
+	v->contradicts = v->contradicts || is_own(v, offset, length);
 	if (offset >= v->size || offset < v->run_end)
 		return;
 	length = length < v->size - offset ? length : v->size - offset;
@@ -144,13 +168,16 @@ static void look_at(struct unused *u, vhdx_disk *disk, unsigned partition, const
 	v.bytes = tool_allocate(NULL, LOOK);
 	before = tool_allocate(NULL, bytes);
 	memcpy(before, u->blocks, bytes);
-	if (read_filesystem(&v)) {
+	if (read_filesystem(&v) && v.contradicts)
+		(void)volume_refuse(&v, "it calls free what it stands in itself; run fsck or chkdsk");
+	if (v.note->problem[0] == '\0') {
 		end_run(&v);
 		pass_used(&v, v.start + v.size);
 	} else {
 		memcpy(u->blocks, before, bytes);
 		v.note->free = 0;
 	}
+	free(v.own);
 	free(before);
 	free(v.bytes);
 }

@@ -54,10 +54,20 @@ struct volume {
 	uint64_t block; /* the one that holds `done` */
 	bool is_zero;   /* what of it is used and lies before `done` */
 	uint8_t *bytes;
+	struct volume_range *own; /* what the filesystem itself stands in */
+	size_t own_count;
+	size_t own_next;  /* the ones before lie before what was told free last; sorted from then on */
+	bool contradicts; /* something of it was told to be free */
+};
+
+struct volume_range {
+	uint64_t start, end;
 };
 
 /* False when the range does not lie in the volume or cannot be read. */
 bool volume_read(const struct volume *volume, void *buffer, size_t length, uint64_t offset);
+/* What cannot be free, told before anything is: structures of the filesystem itself. */
+void volume_own(struct volume *volume, uint64_t offset, uint64_t length);
 /* Free bytes, told in ascending order. What lies outside the volume is cut off. */
 void volume_free(struct volume *volume, uint64_t offset, uint64_t length);
 /* Says why; always false. */
