@@ -211,12 +211,12 @@ static bool continues(const struct vhdx_extent *e, const struct vhdx_extent *nex
 
 /*
  * In pieces that double while one run goes on: an upper level looks at each block it does not hold, and so must not be asked for much more than what the levels below
- * it will answer. A failure behind the first piece is told when it is asked for.
+ * it will answer. One level alone answers with what it looked at. A failure behind the first piece is told when it is asked for.
  */
 static int walk_far(struct vhdx_disk *disk, struct vhdx_extent *out, uint64_t disk_offset, uint64_t length,
 		    struct vhdx_error *error)
 {
-	uint64_t piece = min_u64(length, FIRST_WALK);
+	uint64_t piece = disk->depth == 1 ? length : min_u64(length, FIRST_WALK);
 	struct vhdx_error ignored;
 	struct vhdx_extent next;
 	int status = walk(disk, out, disk_offset, piece, error);
