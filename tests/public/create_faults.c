@@ -9,11 +9,12 @@
 
 static const struct content_run runs[] = { { 0, 70000, 1 }, { RECIPE_MIB - 4096, 8192, 2 }, { 3 * RECIPE_MIB, 512, 3 } };
 
+static struct memfile *parents[2];
+static vhdx_disk *disks[2];
+
 /* The kinds of creation: fixed and dynamic with content, differencing. The parent lives as long as the test. */
 static struct vhdx_create_options options_of(unsigned kind, struct vhdx_source *source)
 {
-	static struct memfile *parents[2];
-	static vhdx_disk *disks[2];
 	struct vhdx_create_options o = VHDX_CREATE_OPTIONS_INIT;
 	unsigned format = kind % 2;
 
@@ -32,6 +33,18 @@ static struct vhdx_create_options options_of(unsigned kind, struct vhdx_source *
 	o.parent = disks[format];
 	o.parent_relative = ".\\p";
 	return o;
+}
+
+/* At the end of a test. */
+static void end_parents(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		if (parents[i] == NULL)
+			continue;
+		(void)vhdx_close(disks[i]);
+		memfile_free(parents[i]);
+		parents[i] = NULL;
+	}
 }
 
 enum { KINDS = 6 };
@@ -106,6 +119,7 @@ Test(create_faults, every_call)
 		}
 		memfile_free(m);
 	}
+	end_parents();
 }
 
 Test(create_faults, every_allocation)
@@ -135,6 +149,7 @@ Test(create_faults, every_allocation)
 				  vhdx_status_name(status));
 			memfile_free(m);
 		}
+	end_parents();
 }
 
 static int no_random(void *context, void *buffer, size_t length)
@@ -159,6 +174,7 @@ Test(create_faults, no_randomness)
 		cr_expect(create_into(m, o, NULL) == VHDX_E_IO && !holds_an_image(m));
 		memfile_free(m);
 	}
+	end_parents();
 }
 
 Test(create_faults, the_source)
@@ -177,6 +193,7 @@ Test(create_faults, the_source)
 		cr_expect(create_into(m, o, NULL) == VHDX_E_IO && !holds_an_image(m));
 		memfile_free(m);
 	}
+	end_parents();
 }
 
 /* An extent function that answers with nothing must not hang the creation. */
@@ -245,6 +262,7 @@ Test(create_faults, cancelled)
 			memfile_free(m);
 		}
 	}
+	end_parents();
 }
 
 /* The order of calls. */
@@ -310,4 +328,5 @@ Test(create_faults, order_of_flushes)
 		cr_expect(!order.open_end && order.flushes == 2, "kind %u: %u flushes", kind, order.flushes);
 		memfile_free(m);
 	}
+	end_parents();
 }
